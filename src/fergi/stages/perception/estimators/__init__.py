@@ -1,0 +1,1 @@
+"""Faces → action units, one file an estimator."""
