@@ -1,7 +1,7 @@
 """The main job on one page: a study in, preference annotations out."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from fergi.scorers.table import known_scores
 from fergi.settings import AUTO_SCORES, NO_SCORES, AnnotationSettings, annotation_settings
 from fergi.stages.activation import (
     PUBLISHED_CRITERIA,
+    ClipActivation,
     ValidityCriteria,
     clip_activation,
     is_unstable,
@@ -41,6 +42,9 @@ from fergi.stages.valence import FauNet, Valence, au4_au12_valence, au4_valence,
 from fergi.weights.store import ModelFile, named_model
 
 _BYTES_OF_HASH_SHOWN = 12
+
+Measure = Callable[[ActionUnitSeries, ValidityCriteria], ClipActivation]
+"""Judges the frames of a clip, and measures its activation values."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,6 +155,7 @@ def activation_table(
     clips: Sequence[Clip],
     criteria: ValidityCriteria = PUBLISHED_CRITERIA,
     progress: Progress = unreported,
+    measure: Measure = clip_activation,
 ) -> tuple[pl.DataFrame, list[Problem]]:
     """Measure the activation values of many clips, a few files in memory at a time.
 
@@ -158,6 +163,7 @@ def activation_table(
         clips: Whose feature files to read.
         criteria: When a frame, and a clip, may be trusted.
         progress: Told after each clip.
+        measure: What judges and measures one clip.
 
     Returns:
         A row for each readable clip, in their order: the image's key, `kind`,
@@ -173,7 +179,7 @@ def activation_table(
             problems.append(Problem(clip.place, str(series)))
         else:
             problems += _unmeasured_frames(clip, series)
-            found = clip_activation(series, criteria)
+            found = measure(series, criteria)
             is_read[place] = True
             measures[place, 0] = found.valid_share
             if found.values is not None:

@@ -11,7 +11,7 @@ from fergi.datasets.fergi_study import read_study
 from fergi.datasets.release_files import release_differences
 from fergi.errors import UsageError
 from fergi.pipeline import activation_table
-from fergi.records.clip import Problem
+from fergi.records.clip import ClipKind, Problem
 from fergi.records.study import Layout
 from fergi.settings import REPRODUCTION_PARTS
 
@@ -42,6 +42,7 @@ def reproduce(
     """
     parts = _parts(only)
     with needing_extras():
+        from fergi.evaluation.as_published.arithmetic import printed_activation
         from fergi.evaluation.reproduction import nested_predictions, reproduction
         from fergi.report.paper import write_paper
     study = read_study(release)
@@ -51,8 +52,13 @@ def reproduce(
     problems = [*release_differences(release), *study.problems]
     with progress_bar("Reading clips", quiet=is_silent) as progress:
         activations, unread = activation_table(study.clips, progress=progress)
+        printed, _ = activation_table(
+            [clip for clip in study.clips if clip.kind is ClipKind.REACTION],
+            measure=printed_activation,
+        )
+    baselines = len(activations.filter(kind=ClipKind.BASELINE.value).drop_nulls())
     with progress_bar("Training without each participant", quiet=is_silent) as progress:
-        found = reproduction(study, activations, parts, progress)
+        found = reproduction(study, printed, baselines, parts, progress)
     with progress_bar("Training by the nested protocol", quiet=is_silent) as progress:
         nested = nested_predictions(study, activations, progress) if "nested" in parts else None
     problems += unread

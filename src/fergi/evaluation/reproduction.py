@@ -35,7 +35,6 @@ from fergi.evaluation.comparison import Cell, cells, published_values
 from fergi.evaluation.nested import Evidence, held_out_predictions, held_out_valences
 from fergi.progress import Progress, unreported
 from fergi.records.action_units import UNIT_NAMES
-from fergi.records.clip import ClipKind
 from fergi.records.study import IMAGE_KEY, Study
 from fergi.settings import REPRODUCTION_PARTS
 from fergi.stages.valence import au4_valence
@@ -75,7 +74,8 @@ class Reproduction:
 
 def reproduction(
     study: Study,
-    activations: pl.DataFrame,
+    printed: pl.DataFrame,
+    baselines: int,
     parts: Collection[str] = REPRODUCTION_PARTS,
     progress: Progress = unreported,
 ) -> Reproduction:
@@ -83,7 +83,8 @@ def reproduction(
 
     Args:
         study: Their release.
-        activations: Of its clips.
+        printed: Activations of its reactions, by the authors' arithmetic (`printed_activation`).
+        baselines: How many baseline clips are usable.
         parts: Which of `REPRODUCTION_PARTS`.
         progress: Told how many networks are trained.
 
@@ -93,12 +94,12 @@ def reproduction(
     Raises:
         TrainingError: If no ranked pair has two usable faces.
     """
-    everyone = ranked_reactions(study.images, activations)
+    everyone = ranked_reactions(study.images, printed)
     is_kept = ~pl.col("participant").is_in(EXCLUDED)
     kept = trial(
-        ranked_reactions(study.images.filter(is_kept), activations.filter(is_kept)), study.scores
+        ranked_reactions(study.images.filter(is_kept), printed.filter(is_kept)), study.scores
     )
-    found = Reproduction(reactions=_usable_reactions(study, activations))
+    found = Reproduction(reactions=_usable_reactions(study, printed))
     if "v1" in parts:
         _add_version_1(found, study, kept)
     if "v2" in parts:
@@ -107,7 +108,7 @@ def reproduction(
         _add_version_3(found, trial(everyone, study.scores), progress)
     if "statistics" in parts:
         _add_statistics(found)
-    found.cells += _count_cells(found, activations, kept.reactions, everyone)
+    found.cells += _count_cells(found, baselines, kept.reactions, everyone)
     return found
 
 
@@ -124,9 +125,9 @@ def nested_predictions(
     return held_out_predictions(evidence, held_out_valences(evidence.reactions, progress))
 
 
-def _usable_reactions(study: Study, activations: pl.DataFrame) -> pl.DataFrame:
-    usable = activations.filter(pl.col("kind") == ClipKind.REACTION.value).drop_nulls()
-    return study.images.join(usable.select(*IMAGE_KEY, *UNIT_NAMES), on=IMAGE_KEY).sort(IMAGE_KEY)
+def _usable_reactions(study: Study, printed: pl.DataFrame) -> pl.DataFrame:
+    usable = printed.drop_nulls().select(*IMAGE_KEY, *UNIT_NAMES)
+    return study.images.join(usable, on=IMAGE_KEY).sort(IMAGE_KEY)
 
 
 def _add_version_1(found: Reproduction, study: Study, given: Trial) -> None:
@@ -258,15 +259,14 @@ def _selection_cells(selection: pl.DataFrame) -> list[Cell]:
 
 def _count_cells(
     found: Reproduction,
-    activations: pl.DataFrame,
+    baselines: int,
     kept: RankedReactions,
     everyone: RankedReactions,
 ) -> list[Cell]:
-    baselines = activations.filter(pl.col("kind") == ClipKind.BASELINE.value).drop_nulls()
     ours = {
         "rated_reactions": found.reactions["overall_rating"].count(),
         "reactions": len(found.reactions),
-        "baselines": len(baselines),
+        "baselines": baselines,
         "pairs_30": len(kept.pairs),
         "pairs_33": len(everyone.pairs),
     }

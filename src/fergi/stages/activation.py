@@ -119,14 +119,13 @@ def activation_values(
 
     Example:
         >>> rise = np.array([[0.0], [0.0], [0.0], [3.0], [3.0], [3.0]])
-        >>> activation_values(rise, np.full(6, True), frame_rate=30)
+        >>> activation_values(rise, np.full(6, True), frame_rate=30.0)
         array([3.])
 
     Source:
         Feng, Ma & de Sa (2023), arXiv:2312.03187.
     """
-    # Rounded twice, as published: 24.6 fps counts as 25, and Python rounds 2.5 to 2.
-    width = max(1, round(round(frame_rate) / SMOOTHING_WINDOWS_PER_SECOND))
+    width = window_frames(frame_rate)
     count = len(is_valid) - width + 1
     if count < 1:
         raise UnusableClipError(
@@ -143,6 +142,17 @@ def activation_values(
     # Equal rises must be equal to the last bit: ranks and pairs depend on exact ties, which
     # the rounding of sums would break at random.
     return np.round(means.max(axis=0) - means[0], _DECIMALS)
+
+
+def window_frames(frame_rate: float) -> int:
+    """Count the frames of a smoothing window.
+
+    Example:
+        >>> window_frames(30.0)
+        3
+    """
+    # Rounded twice, as published: 24.6 fps counts as 25, and Python rounds 2.5 to 2.
+    return max(1, round(round(frame_rate) / SMOOTHING_WINDOWS_PER_SECOND))
 
 
 def is_unstable(
