@@ -32,7 +32,7 @@ def _empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give tests, and the processes that they start, a home without anything in it."""
     with pytest.MonkeyPatch.context() as patch:
         home = str(tmp_path_factory.mktemp("home"))
-        for name in ("HOME", "USERPROFILE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        for name in ("HOME", "USERPROFILE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
             patch.setenv(name, home)
         yield
 
@@ -61,6 +61,24 @@ def release() -> Path:
 def expected() -> Path:
     """Values that the authors' code computed from the release."""
     return _folder_named_by("FERGI_EXPECTED_DIR", "the expected values")
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    """The folder of `single_face.mp4`, a real face: neutral, then a grin."""
+    return _folder_named_by("FERGI_MEDIA_DIR", "the video of a face")
+
+
+@pytest.fixture(scope="session")
+def face_task() -> bytes:
+    """The official face networks, from the folder that FERGI_MODELS_DIR names."""
+    from fergi.errors import WeightsError
+    from fergi.weights.fetched import fetched_model
+
+    try:
+        return fetched_model("face-landmarker")
+    except WeightsError as error:
+        pytest.skip(str(error).partition(";")[0])
 
 
 def _folder_named_by(variable: str, what: str) -> Path:

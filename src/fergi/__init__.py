@@ -16,12 +16,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fergi.activations import activation_table
     from fergi.datasets.fergi_study import read_study
     from fergi.datasets.synthetic import write_synthetic_study
     from fergi.errors import FergiError
     from fergi.exports import check, export
+    from fergi.extraction.run import extract
     from fergi.files import read_table, write_table
-    from fergi.pipeline import activation_table, annotate, annotate_study, write_annotations
+    from fergi.pipeline import annotate, annotate_study, write_annotations
     from fergi.records.action_units import ACTION_UNITS, ActionUnitSeries
     from fergi.records.study import Study
     from fergi.settings import AnnotationSettings
@@ -46,6 +48,7 @@ __all__ = [
     "au4_valence",
     "check",
     "export",
+    "extract",
     "fau_net_valence",
     "read_study",
     "read_table",
@@ -62,7 +65,7 @@ _HOMES = {
     "FergiError": "errors",
     "Study": "records.study",
     "Valence": "stages.valence",
-    "activation_table": "pipeline",
+    "activation_table": "activations",
     "activation_values": "stages.activation",
     "annotate": "pipeline",
     "annotate_study": "pipeline",
@@ -70,6 +73,7 @@ _HOMES = {
     "au4_valence": "stages.valence",
     "check": "exports",
     "export": "exports",
+    "extract": "extraction.run",
     "fau_net_valence": "stages.valence",
     "read_study": "datasets.fergi_study",
     "read_table": "files",

@@ -6,14 +6,17 @@ Every message says what was found, what was needed, and what to do.
 FergiError                      exit status 1
 ├── UsageError                  exit status 2: the request itself makes no sense
 ├── StudyError                  a folder that cannot be read as a study
+├── DatasetError                a folder that cannot be read as a set of labelled faces
 ├── ClipError                   one clip; the rest of the study goes on
 │   ├── FeatureFileError        its file of action units cannot be read
+│   ├── VideoError              its video cannot be decoded to the end
 │   └── UnusableClipError       its face was not seen well enough
 ├── AnnotationFileError         a table that is not one of annotations
 ├── ScoresError                 text-to-image scores that cannot be used
 ├── WeightsError                a model file that is missing, altered or of another model
 ├── DownloadError               a file that cannot be brought, or is not the pinned one
 ├── TrainingError               too little data to learn from
+├── ExecutionError              workers that cannot be started or reached
 ├── MissingExtraError           an optional dependency is not installed
 └── OutputError                 a result that cannot be written
 ```
@@ -36,12 +39,20 @@ class StudyError(FergiError):
     """A folder cannot be read as a study."""
 
 
+class DatasetError(FergiError):
+    """A folder cannot be read as a set of labelled faces."""
+
+
 class ClipError(FergiError):
     """One clip cannot be used; the rest of the study can."""
 
 
 class FeatureFileError(ClipError):
     """A file of action units cannot be read."""
+
+
+class VideoError(ClipError):
+    """A video cannot be decoded to the end."""
 
 
 class UnusableClipError(ClipError):
@@ -66,6 +77,10 @@ class DownloadError(FergiError):
 
 class TrainingError(FergiError):
     """A study holds too little to learn from."""
+
+
+class ExecutionError(FergiError):
+    """Workers cannot be started or reached."""
 
 
 class MissingExtraError(FergiError):

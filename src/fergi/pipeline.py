@@ -1,7 +1,7 @@
 """The main job on one page: a study in, preference annotations out."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,25 +10,21 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from fergi.datasets.feature_files import read_feature_files
+from fergi.activations import activation_table, unstable_participants
 from fergi.datasets.fergi_study import read_study
-from fergi.errors import FeatureFileError, ScoresError
+from fergi.errors import ScoresError
+from fergi.extraction.missing import extract_missing, joined_problems
 from fergi.files import write_table
 from fergi.progress import Progress, unreported
 from fergi.provenance import fergi_version, fingerprint, write_provenance
-from fergi.records.action_units import UNIT_NAMES, ActionUnitSeries
+from fergi.records.action_units import UNIT_NAMES
 from fergi.records.clip import Clip, ClipKind, Problem
 from fergi.records.preference import ANNOTATION_SCHEMA
 from fergi.records.study import IMAGE_KEY, Study
+from fergi.scorers.missing import score_missing
+from fergi.scorers.score_file import ScoreRun
 from fergi.scorers.table import known_scores
 from fergi.settings import AUTO_SCORES, NO_SCORES, AnnotationSettings, annotation_settings
-from fergi.stages.activation import (
-    PUBLISHED_CRITERIA,
-    ClipActivation,
-    ValidityCriteria,
-    clip_activation,
-    is_unstable,
-)
 from fergi.stages.preference import (
     FACE,
     PreferenceModel,
@@ -38,13 +34,17 @@ from fergi.stages.preference import (
     probability,
     source_differences,
 )
-from fergi.stages.valence import FauNet, Valence, au4_au12_valence, au4_valence, fau_net_valence
+from fergi.stages.valence import (
+    FauNet,
+    Valence,
+    au4_au12_valence,
+    au4_valence,
+    fau_net_valence,
+    units_used,
+)
 from fergi.weights.store import ModelFile, named_model
 
 _BYTES_OF_HASH_SHOWN = 12
-
-Measure = Callable[[ActionUnitSeries, ValidityCriteria], ClipActivation]
-"""Judges the frames of a clip, and measures its activation values."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +78,10 @@ class Models:
 def annotate(study: str | Path, **settings: Any) -> pl.DataFrame:
     """Annotate every pair of images of a study.
 
+    Clips that have a video and no action units yet are extracted first, one after the other;
+    `fergi annotate` does the same on several processors. Scores that are asked for by name
+    and are not there yet are computed first, if images and weights are.
+
     Args:
         study: The folder of a study, in either layout.
         settings: Fields of `AnnotationSettings`, such as `valence="au4"`,
@@ -92,19 +96,49 @@ def annotate(study: str | Path, **settings: Any) -> pl.DataFrame:
     Warns:
         UserWarning: For each part of the study that could not be used.
     """
-    run = annotate_study(study, annotation_settings(**settings))
-    for problem in run.problems:
+    checked = annotation_settings(**settings)
+    found = read_study(study)
+    scored = score_first(found, checked)
+    extraction = extract_missing(found)
+    run = annotate_study(found, checked)
+    unscored = scored.problems if scored else ()
+    for problem in (*joined_problems(extraction, run.problems), *unscored):
         warnings.warn(str(problem), stacklevel=2)
     return run.annotations
 
 
+def score_first(
+    study: Study, settings: AnnotationSettings, progress: Progress = unreported
+) -> ScoreRun | None:
+    """Compute the scores that are asked for by name and that the study lacks.
+
+    They are kept in the study, as `fergi.scorers.missing.score_missing` tells.
+
+    Args:
+        study: The study.
+        settings: What is asked for.
+        progress: Told how many scores are done, of how many.
+
+    Returns:
+        What was scored; None if nothing was.
+
+    Raises:
+        ScoresError: If the fusion or this package does not know a score, or images are missing.
+        WeightsError: If weights are missing; the message says which command brings them.
+    """
+    if isinstance(settings.scores, str) or settings.scores_table is not None:
+        return None
+    _require_known(settings.scores, _models(settings))
+    return score_missing(study, settings.scores, progress=progress)
+
+
 def annotate_study(
-    root: str | Path, settings: AnnotationSettings, progress: Progress = unreported
+    study: str | Path | Study, settings: AnnotationSettings, progress: Progress = unreported
 ) -> AnnotationRun:
     """Derive a preference for every pair of images of every session.
 
     Args:
-        root: The folder of a study, in either layout.
+        study: A study, or its folder in either layout. Nothing is extracted from its videos.
         settings: What changes the result.
         progress: Told after each clip.
 
@@ -116,13 +150,14 @@ def annotate_study(
         ScoresError: If scores are asked for that the study or the fusion lacks.
         WeightsError: If a model cannot be used.
     """
-    study = read_study(root)
+    study = study if isinstance(study, Study) else read_study(study)
     models = _models(settings)
     scores = known_scores(study, settings.scores_table)
     preference = models.preference.restricted((FACE, *_scorers(scores, models, settings)))
     activations, problems = activation_table(
         _needed_clips(study, settings), settings.criteria, progress
     )
+    problems += _unknown_units(activations, settings.valence)
     scores = scores.select(*IMAGE_KEY, *preference.sources[1:])
     images = _image_evidence(study.images, activations, scores, models, settings)
     return AnnotationRun(
@@ -149,70 +184,6 @@ def write_annotations(run: AnnotationRun, path: str | Path, summary: Mapping[str
         input_fingerprint=run.input_fingerprint,
         summary=summary,
     )
-
-
-def activation_table(
-    clips: Sequence[Clip],
-    criteria: ValidityCriteria = PUBLISHED_CRITERIA,
-    progress: Progress = unreported,
-    measure: Measure = clip_activation,
-) -> tuple[pl.DataFrame, list[Problem]]:
-    """Measure the activation values of many clips, a few files in memory at a time.
-
-    Args:
-        clips: Whose feature files to read.
-        criteria: When a frame, and a clip, may be trusted.
-        progress: Told after each clip.
-        measure: What judges and measures one clip.
-
-    Returns:
-        A row for each readable clip, in their order: the image's key, `kind`,
-        `valid_share`, and a column for each unit, null where the clip is unusable. Beside
-        it a problem for each clip that could not be read, or only in part.
-    """
-    is_read = np.zeros(len(clips), dtype=bool)
-    measures = np.full((len(clips), 1 + len(UNIT_NAMES)), np.nan)
-    problems: list[Problem] = []
-    series_or_errors = read_feature_files(clip.features for clip in clips)
-    for place, (clip, series) in enumerate(zip(clips, series_or_errors, strict=True)):
-        if isinstance(series, FeatureFileError):
-            problems.append(Problem(clip.place, str(series)))
-        else:
-            problems += _unmeasured_frames(clip, series)
-            found = measure(series, criteria)
-            is_read[place] = True
-            measures[place, 0] = found.valid_share
-            if found.values is not None:
-                measures[place, 1:] = found.values
-        progress(place + 1, len(clips))
-    return _clip_keys(clips).hstack(_measures_table(measures)).filter(is_read), problems
-
-
-def _clip_keys(clips: Sequence[Clip]) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "participant": pl.Series([clip.participant for clip in clips], dtype=pl.String),
-            "session": pl.Series([clip.session for clip in clips], dtype=pl.Int64),
-            "image": pl.Series([clip.image for clip in clips], dtype=pl.Int64),
-            "kind": pl.Series([clip.kind.value for clip in clips], dtype=pl.String),
-        }
-    )
-
-
-def _measures_table(measures: Float[np.ndarray, "clips measures"]) -> pl.DataFrame:
-    table = pl.DataFrame(measures, schema=["valid_share", *UNIT_NAMES], orient="row")
-    return table.with_columns(pl.all().fill_nan(None))
-
-
-def _unmeasured_frames(clip: Clip, series: ActionUnitSeries) -> Iterator[Problem]:
-    """Report frames that show a face but lack a measure; they count as invalid."""
-    is_unmeasured = np.isnan(series.intensities).any(axis=1) & ~np.isnan(series.face_confidence)
-    if is_unmeasured.any():
-        yield Problem(
-            clip.place,
-            f"{is_unmeasured.sum()} of {len(series.times)} frames show a face but lack a number; "
-            "they count as invalid",
-        )
 
 
 def _needed_clips(study: Study, settings: AnnotationSettings) -> list[Clip]:
@@ -246,18 +217,24 @@ def _scorers(scores: pl.DataFrame, models: Models, settings: AnnotationSettings)
         return []
     if settings.scores == AUTO_SCORES:
         return [name for name in known if name in scores.columns]
+    _require_known(settings.scores, models)
     for name in settings.scores:
+        if name not in scores.columns:
+            raise ScoresError(
+                f"the study has no scores of '{name}'; compute them with: fergi score, or put "
+                f"them into scores.csv at its root, with the columns {', '.join(IMAGE_KEY)}, {name}"
+            )
+    return list(settings.scores)
+
+
+def _require_known(names: Sequence[str], models: Models) -> None:
+    known = [source for source in models.preference.sources if source != FACE]
+    for name in names:
         if name not in known:
             raise ScoresError(
                 f"the fusion does not know '{name}', only {', '.join(known)}; "
                 "learn one that does with: fergi train fusion"
             )
-        if name not in scores.columns:
-            raise ScoresError(
-                f"the study has no scores of '{name}'; put them into scores.csv at its root, "
-                f"with the columns {', '.join(IMAGE_KEY)}, {name}"
-            )
-    return list(settings.scores)
 
 
 def valence_values(
@@ -273,6 +250,22 @@ def valence_values(
             return fau_net_valence(activations, network)
 
 
+def _unknown_units(activations: pl.DataFrame, valence: Valence) -> Iterator[Problem]:
+    """Report clips of tools that do not know a unit which the valence needs."""
+    needed = [f"AU{unit}" for unit in units_used(valence)]
+    reactions = activations.filter(pl.col("kind") == ClipKind.REACTION.value)
+    measured = reactions.filter(pl.any_horizontal(pl.col(UNIT_NAMES).is_not_null()))
+    lacking = measured.filter(pl.any_horizontal(pl.col(needed).is_null()))
+    for (participant,), clips in lacking.group_by("participant", maintain_order=True):
+        unknown = [name for name in needed if clips[name].null_count() == len(clips)]
+        yield Problem(
+            str(participant),
+            f"{len(clips)} reactions lack {', '.join(unknown)}, which the valence "
+            f"{valence.value} needs; estimate them with fergi extract, or use "
+            f"--valence {Valence.AU4_AU12.value}",
+        )
+
+
 def _image_evidence(
     images: pl.DataFrame,
     activations: pl.DataFrame,
@@ -283,7 +276,8 @@ def _image_evidence(
     """Put what is known of each image side by side: path, prompt, face, scores."""
     reactions = activations.filter(pl.col("kind") == ClipKind.REACTION.value)
     excluded = unstable_participants(activations) if settings.exclude_unstable else []
-    usable = reactions.drop_nulls(UNIT_NAMES[0]).filter(~pl.col("participant").is_in(excluded))
+    needed = [f"AU{unit}" for unit in units_used(settings.valence)]
+    usable = reactions.drop_nulls(needed).filter(~pl.col("participant").is_in(excluded))
     values = valence_values(usable.select(UNIT_NAMES).to_numpy(), settings.valence, models.network)
     valence = usable.select(IMAGE_KEY).with_columns(valence=values)
     return (
@@ -293,21 +287,6 @@ def _image_evidence(
         .join(scores, on=IMAGE_KEY, how="left")
         .sort(IMAGE_KEY)
     )
-
-
-def unstable_participants(activations: pl.DataFrame) -> list[str]:
-    """List the participants whom the exclusion rule of versions 1 and 2 leaves out.
-
-    Args:
-        activations: What `activation_table` gives for baseline clips, and any others.
-    """
-    baselines = activations.filter(pl.col("kind") == ClipKind.BASELINE.value).drop_nulls()
-    by_participant = baselines.sort("participant").group_by("participant", maintain_order=True)
-    return [
-        str(name)
-        for (name,), clips in by_participant
-        if is_unstable(clips.select(UNIT_NAMES).to_numpy())
-    ]
 
 
 def _annotations(

@@ -12,7 +12,16 @@ import polars as pl
 from fergi.files import replacing
 
 _ROWS_HASHED_AT_ONCE = 10_000
-_PACKAGES = ("numpy", "polars", "safetensors", "scikit-learn", "torch")
+_PACKAGES = (
+    "ai-edge-litert",
+    "av",
+    "numpy",
+    "opencv-python-headless",
+    "polars",
+    "safetensors",
+    "scikit-learn",
+    "torch",
+)
 
 
 def write_provenance(

@@ -1,5 +1,6 @@
 """Settings that change results. They are frozen, and stored and hashed with each result."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,78 @@ class AnnotationSettings(BaseModel):
     def as_json(self) -> dict[str, Any]:
         """Give them as JSON holds them."""
         return self.model_dump(mode="json")
+
+
+class EstimatorName(StrEnum):
+    """Which estimator of action units."""
+
+    MESH = "mesh"
+    FERGI_IR50 = "fergi-ir50"
+
+
+class NeutralSource(StrEnum):
+    """Where a person's neutral face is taken from."""
+
+    AUTO = "auto"
+    """The person's baseline clips; a clip of a person without any: that clip itself."""
+    BASELINE = "baseline"
+    """The person's baseline clips, and nothing else."""
+    FIRST_VALID = "first-valid"
+    """The first valid frame of each clip."""
+    CLIP = "clip"
+    """A video or a picture that the user names."""
+
+
+class ExtractionSettings(BaseModel):
+    """How videos become action units.
+
+    Attributes:
+        estimator: Which estimator.
+        weights: The estimator's weights, where the user brings them; mesh has its own.
+        landmark_weights: Those of a landmark network, likewise; by default the landmarks
+            are taken from the face mesh.
+        neutral: `"auto"`, `"baseline"`, `"first-valid"` or `"clip:PATH"`; see `NeutralSource`.
+        is_tracking: Whether to follow a face from frame to frame rather than to search each.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    estimator: EstimatorName = EstimatorName.MESH
+    weights: Path | None = None
+    landmark_weights: Path | None = None
+    neutral: str = NeutralSource.AUTO.value
+    is_tracking: bool = False
+
+    @field_validator("neutral")
+    @classmethod
+    def _name_a_source(cls, value: str) -> str:
+        source, _, path = value.partition(":")
+        if (source == NeutralSource.CLIP) != bool(path) or source not in set(NeutralSource):
+            raise ValueError("should be auto, baseline, first-valid or clip:PATH")
+        return value
+
+    @property
+    def neutral_source(self) -> NeutralSource:
+        """Where the neutral face comes from."""
+        return NeutralSource(self.neutral.partition(":")[0])
+
+    @property
+    def neutral_path(self) -> Path | None:
+        """The video or picture of the neutral face that the user names."""
+        path = self.neutral.partition(":")[2]
+        return Path(path) if path else None
+
+
+def extraction_settings(**values: Any) -> ExtractionSettings:
+    """Check settings that a user gave.
+
+    Raises:
+        UsageError: If one of them is unknown or makes no sense.
+    """
+    try:
+        return ExtractionSettings(**values)
+    except ValueError as error:
+        raise UsageError(_first_line(error)) from error
 
 
 def names_in(text: str) -> tuple[str, ...]:

@@ -18,7 +18,9 @@ from fergi.settings import AnnotationSettings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.md")]
+    path
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.md")]
+    if "node_modules" not in path.parts
 )
 EACH_DOCUMENT = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix()
@@ -146,7 +148,8 @@ def test_no_file_names_a_place_of_somebody_s_machine(folder: str) -> None:
     found = []
     for path in (ROOT / folder).glob(pattern):
         is_text = path.suffix in {".py", ".md", ".toml", ".yml", ".html", ".txt", ".cff", ".css"}
-        if path.is_file() and (is_text or path.name in {"Makefile", "run"}):
+        is_ours = "node_modules" not in path.parts
+        if is_ours and path.is_file() and (is_text or path.name in {"Makefile", "run"}):
             hits = private.findall(path.read_text(encoding="utf-8"))
             found += [(path.relative_to(ROOT).as_posix(), hit) for hit in hits]
     assert found == []

@@ -10,6 +10,7 @@ from typer.testing import Result
 
 import fergi as package
 from fergi.cli import app
+from fergi.weights.fetched import fetched_registry
 from fergi.weights.store import registry
 
 Run = Callable[..., Result]
@@ -98,16 +99,20 @@ def test_completion_proposes_commands_and_options(fergi_process: Process) -> Non
     assert set(ended.stdout.split()) == {"--scores", "--scores-table"}
 
 
-def test_the_list_names_every_model_and_verifies_it(fergi: Run) -> None:
+def test_the_list_names_every_model_and_verifies_it(
+    fergi: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FERGI_MODELS_DIR", str(tmp_path))
     result = fergi("list")
     assert result.exit_code == 0
     assert result.stdout.count("here, verified") == len(registry())
-    for entry in registry().values():
+    for entry in [*registry().values(), *fetched_registry().values()]:
         assert entry.sha256 in result.stdout
         assert entry.licence in result.stdout
+    for name in fetched_registry():
+        assert f"{name}: not here; bring it with: fergi fetch {name}" in result.stdout
     records = json.loads(fergi("list", "--json").stdout)["models"]
-    assert {record["name"] for record in records} == set(registry())
-    assert {record["state"] for record in records} == {"here, verified"}
+    assert {record["name"] for record in records} == {*registry(), *fetched_registry()}
 
 
 def test_the_list_tells_of_an_altered_model(
@@ -117,10 +122,14 @@ def test_the_list_tells_of_an_altered_model(
 
     for entry in registry().values():
         (tmp_path / entry.file).write_bytes((store._SHIPPED / entry.file).read_bytes() + b"\0")
+    for fetched in fetched_registry().values():
+        (tmp_path / fetched.file).write_bytes(b"cut off")
     monkeypatch.setattr(store, "_SHIPPED", tmp_path)
+    monkeypatch.setenv("FERGI_MODELS_DIR", str(tmp_path))
     result = fergi("list")
     assert result.exit_code == 1
     assert "here, verified" not in result.stdout
+    assert result.stdout.count("bring it again with: fergi fetch") == len(fetched_registry())
 
 
 def test_a_missing_extra_is_named_in_one_line(

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import Result
 
 Run = Callable[..., Result]
-SMALL = ["--participants", "2", "--sessions", "2"]
+SMALL = ["--from-units", "--participants", "2", "--sessions", "2"]
 
 
 def test_a_demo_invents_annotates_and_reports(fergi: Run, tmp_path: Path) -> None:
@@ -53,6 +53,47 @@ def test_a_folder_that_holds_something_is_left_alone(fergi: Run, tmp_path: Path)
 
 @pytest.mark.parametrize("option", ["--participants", "--sessions", "--seed"])
 def test_an_impossible_number_is_wrong_usage(fergi: Run, tmp_path: Path, option: str) -> None:
-    result = fergi("demo", "--out", tmp_path / "demo", option, "-1")
+    result = fergi("demo", "--from-units", "--out", tmp_path / "demo", option, "-1")
     assert result.exit_code == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--participants", "--sessions", "--seed"])
+def test_numbers_without_something_to_invent_are_wrong_usage(
+    fergi: Run, tmp_path: Path, option: str
+) -> None:
+    result = fergi("demo", "--out", tmp_path / "demo", option, "3")
+    assert result.exit_code == 2
+    assert "goes with --render or --from-units" in result.stderr
+    assert fergi("demo", "--out", tmp_path / "demo", "--render", "--from-units").exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_face_networks_the_demo_says_how_to_get_them(
+    fergi: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FERGI_MODELS_DIR", str(tmp_path / "none"))
+    result = fergi("demo", "--out", tmp_path / "demo")
+    assert result.exit_code == 1
+    assert "fergi fetch face-landmarker" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_films_go_the_whole_way_from_pixels_to_preferences(
+    fergi: Run, tmp_path: Path, face_task: bytes
+) -> None:
+    out = tmp_path / "demo"
+    ended = fergi("demo", "--out", out, "--json", "--workers", "1")
+    assert ended.exit_code == 0, ended.output
+    facts = json.loads(ended.stdout)
+    assert facts["began_with"] == "the films that come with fergi"
+    table = pl.read_parquet(out / "annotations.parquet")
+    assert len(table) == 36
+    right, of = map(int, re.findall(r"\d+", facts["right_where_both_faces_were_seen"])[:2])
+    assert of >= 20
+    assert right / of >= 0.75
+    page = (out / "report.html").read_text(encoding="utf-8")
+    # Three frames of each reaction, beside its curves; and a verdict on every pair.
+    assert page.count("data:image/jpeg") == 3 * 12
+    assert page.count("✓ right") + page.count("✗ wrong") == 3 * 6
+    assert page.count('<polyline class="AU12"') == 12

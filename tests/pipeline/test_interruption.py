@@ -70,7 +70,7 @@ def test_ctrl_c_in_the_middle_of_a_demo_leaves_no_trace(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("fergi.cli.demo.annotate_study", interrupt)
-    options = ["--participants", "1", "--sessions", "1"]
+    options = ["--from-units", "--participants", "1", "--sessions", "1"]
     result = fergi("demo", "--out", tmp_path / "demo", *options)
     assert result.exit_code == 130
     assert result.stderr == ENDED

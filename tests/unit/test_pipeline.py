@@ -255,9 +255,12 @@ def test_a_fusion_without_the_face_is_refused(pristine_study: Path, tmp_path: Pa
         annotate(pristine_study, fusion=tmp_path / "m")
 
 
-def test_a_score_that_the_study_lacks_is_refused(invented_study: Path) -> None:
+def test_a_score_that_the_study_lacks_is_refused_with_the_command_that_brings_it(
+    invented_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FERGI_WEIGHTS_DIR", raising=False)
     (invented_study / "scores.csv").unlink()
-    with pytest.raises(ScoresError, match="the study has no scores of 'pickscore'"):
+    with pytest.raises(WeightsError, match="bring them with: fergi fetch pickscore"):
         annotate(invented_study, scores="pickscore")
 
 

@@ -4,7 +4,22 @@ import sys
 
 import typer
 
-from fergi.cli import annotate, demo, evaluate, export, fetch, inventory, reproduce, train
+from fergi.cli import (
+    annotate,
+    au,
+    demo,
+    evaluate,
+    export,
+    extract,
+    fetch,
+    imports,
+    inventory,
+    plot,
+    reproduce,
+    score,
+    studio,
+    train,
+)
 from fergi.cli.group import FergiGroup
 from fergi.provenance import fergi_version
 
@@ -17,10 +32,16 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("annotate")(annotate.annotate)
+app.command("extract")(extract.extract)
+app.command("import")(imports.import_command)
+app.command("plot")(plot.plot)
 app.command("export")(export.export_annotations)
 app.command("evaluate")(evaluate.evaluate)
 app.command("reproduce")(reproduce.reproduce)
+app.command("score")(score.score_command)
 app.add_typer(train.app, name="train")
+app.add_typer(au.app, name="au")
+app.add_typer(studio.app, name="studio")
 app.command("fetch")(fetch.fetch)
 app.command("list")(inventory.inventory)
 

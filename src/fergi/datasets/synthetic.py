@@ -9,9 +9,11 @@ See `descriptions/synthetic.md`.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import polars as pl
@@ -46,6 +48,30 @@ _SUBJECTS = ("a lighthouse", "a fox", "a violin", "a street market", "an astrona
 _MANNERS = ("in the fog", "made of paper", "at dawn", "as an oil painting", "under water")
 
 
+class StudySize(TypedDict, total=False):
+    """What `write_synthetic_study` invents: `participants`, `sessions`, `images`, `seed`."""
+
+    participants: int
+    sessions: int
+    images: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filming:
+    """How a study is filmed, rather than written down as action units.
+
+    Attributes:
+        write: Writes the video of a participant's face that shows these action units.
+        clip_seconds: How long each clip lasts.
+        expressiveness: How much more the faces show than those of a study without films.
+    """
+
+    write: Callable[[Path, str, ActionUnitSeries], None]
+    clip_seconds: float
+    expressiveness: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Session:
     """One invented session."""
@@ -68,6 +94,7 @@ def write_synthetic_study(
     images: int = 5,
     seed: int = 0,
     with_pictures: bool = True,
+    filming: Filming | None = None,
 ) -> None:
     """Write an invented study, whole or not at all.
 
@@ -78,6 +105,8 @@ def write_synthetic_study(
         images: How many images in a session.
         seed: The same seed gives the same study; a larger study begins with the smaller.
         with_pictures: Whether to draw the images too.
+        filming: Makes videos of faces from their planted action units; without it, these
+            themselves are written, as an estimator would have found them.
 
     Raises:
         UsageError: If the folder is not empty.
@@ -95,7 +124,12 @@ def write_synthetic_study(
     ]
     with complete_folder(Path(root)) as folder:
         for session in plan:
-            _write_session(folder / session.name, session, seed, with_pictures=with_pictures)
+            path = folder / session.name
+            path.mkdir(parents=True)
+            _write_record(path, session)
+            if with_pictures:
+                _write_pictures(path, session, seed)
+            _write_clips(path, session, seed, filming)
         _truth(plan).write_csv(folder / TRUTH_FILE)
         _scores(plan, seed).write_csv(folder / "scores.csv")
 
@@ -106,21 +140,32 @@ def _session(participant: str, number: int, images: int, seed: int) -> _Session:
     return _Session(participant, number, prompt, stream.normal(size=images))
 
 
-def _write_session(folder: Path, session: _Session, seed: int, *, with_pictures: bool) -> None:
-    folder.mkdir(parents=True)
+def _write_record(folder: Path, session: _Session) -> None:
     content = json.dumps(_session_record(session), indent=2, ensure_ascii=False)
     (folder / "data.json").write_text(content, encoding="utf-8")
+
+
+def _write_pictures(folder: Path, session: _Session, seed: int) -> None:
     for image, valence in enumerate(session.valence, start=1):
-        names = (seed, session.participant, session.number, image)
-        expressiveness = _expressiveness(session.participant, seed)
+        stream = random_stream(seed, session.participant, session.number, image, "picture")
+        (folder / f"image{image}.png").write_bytes(_picture(valence, stream))
+
+
+def _write_clips(folder: Path, session: _Session, seed: int, filming: Filming | None) -> None:
+    seconds = CLIP_SECONDS if filming is None else filming.clip_seconds
+    expressiveness = _expressiveness(session.participant, seed)
+    expressiveness *= 1.0 if filming is None else filming.expressiveness
+    for image, valence in enumerate(session.valence, start=1):
         for kind in ClipKind:
-            stream = random_stream(*names, kind.value)
+            stream = random_stream(seed, session.participant, session.number, image, kind.value)
             felt = valence if kind is ClipKind.REACTION else 0.0
-            series = _series(felt, expressiveness, stream)
-            (folder / feature_file_name(kind, image)).write_bytes(feature_csv(series))
-        if with_pictures:
-            picture = _picture(valence, random_stream(*names, "picture"))
-            (folder / f"image{image}.png").write_bytes(picture)
+            series = _series(felt, expressiveness, seconds, stream)
+            if filming is None:
+                (folder / feature_file_name(kind, image)).write_bytes(feature_csv(series))
+            else:
+                filming.write(
+                    folder / f"{kind.value}_clip_{image}.mp4", session.participant, series
+                )
 
 
 def _session_record(session: _Session) -> dict[str, object]:
@@ -148,9 +193,11 @@ def _expressiveness(participant: str, seed: int) -> float:
     return float(stream.lognormal(mean=-0.08, sigma=0.4))
 
 
-def _series(valence: float, expressiveness: float, stream: np.random.Generator) -> ActionUnitSeries:
-    """Film one invented face: a resting level, a rise some time after onset, and noise."""
-    frames = round(FRAME_RATE * CLIP_SECONDS)
+def _series(
+    valence: float, expressiveness: float, seconds: float, stream: np.random.Generator
+) -> ActionUnitSeries:
+    """Invent one face: a resting level, a rise some time after onset, and noise."""
+    frames = round(FRAME_RATE * seconds)
     times = np.arange(frames) / FRAME_RATE
     onset = stream.uniform(0.7, 2.0)
     rise = 1 / (1 + np.exp(-(times - onset) / 0.15)) * np.exp(-np.maximum(times - onset, 0) / 6)

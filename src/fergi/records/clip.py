@@ -16,7 +16,7 @@ class ClipKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Where the action units of one clip lie, and whose they are.
+    """Where one clip and its action units lie, and whose they are.
 
     Attributes:
         participant: The viewer's name in the study.
@@ -24,7 +24,8 @@ class Clip:
         image: Number of the image in its session, from 1.
         kind: Baseline or reaction.
         folder: Where its session lies.
-        file_name: The file of its action units in there.
+        file_name: The file of its action units in there; absent before they are extracted.
+        video_name: The file of its video in there, where there is one.
     """
 
     participant: str
@@ -33,11 +34,17 @@ class Clip:
     kind: ClipKind
     folder: Path
     file_name: str
+    video_name: str | None = None
 
     @property
     def features(self) -> Path:
         """The file of its action units."""
         return self.folder / self.file_name
+
+    @property
+    def video(self) -> Path | None:
+        """The file of its video."""
+        return None if self.video_name is None else self.folder / self.video_name
 
     @property
     def place(self) -> str:

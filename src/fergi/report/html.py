@@ -15,14 +15,16 @@ from fergi.errors import FeatureFileError
 from fergi.evaluation.calibration import reliability
 from fergi.pipeline import AnnotationRun
 from fergi.records.action_units import ACTION_UNITS
-from fergi.records.clip import ClipKind
+from fergi.records.clip import Clip, ClipKind
 from fergi.records.study import Study
+from fergi.report.film_strip import film_strip
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("fergi.report"), autoescape=True, trim_blocks=True
 )
 _CURVE_WIDTH, _CURVE_HEIGHT = 160, 48
 _HIGHEST_INTENSITY = 3.0
+_STRIP = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class ImageCard:
         wins: Expected share of its pairs that it wins, or None.
         truth: Its planted valence, or None.
         curves: Unit → points of its curve as SVG holds them.
+        faces: Data addresses of frames of the reaction, in the order of time.
     """
 
     number: int
@@ -44,6 +47,7 @@ class ImageCard:
     wins: float | None
     truth: float | None
     curves: dict[str, str]
+    faces: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +57,20 @@ class SessionCard:
     name: str
     prompt: str | None
     images: list[ImageCard]
+    pairs: list[dict[str, Any]]
 
 
-def annotation_page(study: Study, run: AnnotationRun, pairs: pl.DataFrame) -> str:
+def annotation_page(
+    study: Study, run: AnnotationRun, pairs: pl.DataFrame, *, with_faces: bool = False
+) -> str:
     """Draw the report of an annotated study with planted truth.
 
     Args:
         study: What was annotated.
         run: The annotations.
         pairs: What `fergi.evaluation.truth.planted_pairs` gives for them.
+        with_faces: Whether to show frames of the videos. Only for invented people: a page is
+            easily passed on.
 
     Returns:
         An HTML page.
@@ -77,7 +86,10 @@ def annotation_page(study: Study, run: AnnotationRun, pairs: pl.DataFrame) -> st
         right=int(decided["is_right"].sum()),
         sources=dict(pairs["source"].value_counts(sort=True).iter_rows()),
         reliability=_reliability_rows(decided),
-        sessions_shown=[_session_card(study, pairs, *session) for session in shown],
+        sessions_shown=[
+            _session_card(study, pairs, *session, with_faces=with_faces) for session in shown
+        ],
+        with_faces=with_faces,
         width=_CURVE_WIDTH,
         height=_CURVE_HEIGHT,
         problems=run.problems,
@@ -90,7 +102,9 @@ def _reliability_rows(decided: pl.DataFrame) -> list[dict[str, Any]]:
     return reliability(decided["p_0"].to_numpy(), is_first_preferred, bins=5).to_dicts()
 
 
-def _session_card(study: Study, pairs: pl.DataFrame, participant: str, session: int) -> SessionCard:
+def _session_card(
+    study: Study, pairs: pl.DataFrame, participant: str, session: int, *, with_faces: bool
+) -> SessionCard:
     own = pairs.filter(participant=participant, session=session)
     images = study.images.filter(participant=participant, session=session)
     known = (
@@ -99,7 +113,9 @@ def _session_card(study: Study, pairs: pl.DataFrame, participant: str, session: 
         .agg(pl.col("valence", "truth").first(), pl.col("wins").mean())
     )
     rows = images.join(known, on="path", how="left").sort("wins", descending=True, nulls_last=True)
-    curves = _session_curves(study, participant, session)
+    clips = _reactions(study, participant, session)
+    curves = _session_curves(clips)
+    faces = _session_faces(clips) if with_faces else {}
     return SessionCard(
         name=f"{participant}, session {session}",
         prompt=rows["prompt"][0],
@@ -111,10 +127,31 @@ def _session_card(study: Study, pairs: pl.DataFrame, participant: str, session: 
                 wins=row["wins"],
                 truth=row["truth"],
                 curves=curves.get(row["image"], {}),
+                faces=faces.get(row["image"], []),
             )
             for row in rows.iter_rows(named=True)
         ],
+        pairs=_pair_rows(own, dict(images.select("path", "image").iter_rows())),
     )
+
+
+def _pair_rows(pairs: pl.DataFrame, numbers: dict[str, int]) -> list[dict[str, Any]]:
+    """Say of each pair which image was planted as the better, and which one was found."""
+    rows = []
+    for pair in pairs.iter_rows(named=True):
+        both = numbers[pair["image_0"]], numbers[pair["image_1"]]
+        found = None if pair["preferred"] is None else both[pair["preferred"]]
+        planted = both[int(pair["truth_1"] > pair["truth_0"])]
+        rows.append(
+            {
+                "images": both,
+                "planted": planted,
+                "found": found,
+                "confidence": pair["confidence"],
+                "is_right": pair["is_right"],
+            }
+        )
+    return rows
 
 
 def _side(pairs: pl.DataFrame, side: int) -> pl.DataFrame:
@@ -127,12 +164,19 @@ def _side(pairs: pl.DataFrame, side: int) -> pl.DataFrame:
     )
 
 
-def _session_curves(study: Study, participant: str, session: int) -> dict[int, dict[str, str]]:
-    clips = [
+def _reactions(study: Study, participant: str, session: int) -> list[Clip]:
+    return [
         clip
         for clip in study.clips
         if (clip.participant, clip.session, clip.kind) == (participant, session, ClipKind.REACTION)
     ]
+
+
+def _session_faces(clips: list[Clip]) -> dict[int, list[str]]:
+    return {clip.image: film_strip(clip.video, _STRIP) for clip in clips if clip.video}
+
+
+def _session_curves(clips: list[Clip]) -> dict[int, dict[str, str]]:
     curves = {}
     for clip, series in zip(clips, read_feature_files([c.features for c in clips]), strict=True):
         if not isinstance(series, FeatureFileError):

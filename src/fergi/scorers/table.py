@@ -10,6 +10,9 @@ from fergi.records.study import IMAGE_KEY, Study
 
 FACE_COLUMN = "face"
 """Taken: it names the evidence that is not a scorer's."""
+_NOTES = ("prompt", "path", "image_sha256", "reason")
+"""Columns that `fergi score` writes beside the scores."""
+
 FILE_NAMES = ("scores.parquet", "scores.csv", "scores.jsonl")
 """Where a study's scores are looked for, at its root; the first one found is read."""
 
@@ -52,7 +55,7 @@ def _scores_in(path: Path) -> pl.DataFrame:
     missing = [name for name in IMAGE_KEY if name not in table.columns]
     if missing:
         raise ScoresError(f"{path}: lacks the columns {', '.join(missing)}; add them")
-    scorers = [name for name in table.columns if name not in (*IMAGE_KEY, "prompt", "path")]
+    scorers = [name for name in table.columns if name not in (*IMAGE_KEY, *_NOTES)]
     texts = [name for name in scorers if not table.schema[name].is_numeric()]
     if texts:
         raise ScoresError(f"{path}: the columns {', '.join(texts)} hold no numbers; correct them")

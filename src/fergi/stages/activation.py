@@ -84,13 +84,15 @@ def valid_frames(series: ActionUnitSeries, criteria: ValidityCriteria) -> Bool[n
     """
     pitch_least, pitch_most = criteria.pitch_range
     yaw_least, yaw_most = criteria.yaw_range
+    # A unit that an imported tool does not know is NaN in every frame, and spoils none.
+    is_measured = ~np.isnan(series.intensities).all(axis=0)
     return (
         (series.face_confidence >= criteria.min_face_confidence)
         & (series.pitch_ratio >= pitch_least)
         & (series.pitch_ratio <= pitch_most)
         & (series.yaw_ratio >= yaw_least)
         & (series.yaw_ratio <= yaw_most)
-        & ~np.isnan(series.intensities).any(axis=1)
+        & ~np.isnan(series.intensities[:, is_measured]).any(axis=1)
     )
 
 

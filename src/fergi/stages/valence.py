@@ -29,6 +29,11 @@ class Valence(StrEnum):
     """Version 3: a small network over all twelve units."""
 
 
+def units_used(valence: Valence) -> tuple[int, ...]:
+    """List the action units that a valence is computed from."""
+    return {Valence.AU4: (4,), Valence.AU4_AU12: (4, 12)}.get(valence, ACTION_UNITS)
+
+
 def au4_valence(
     activations: Float[np.ndarray, "clips units"],
     *,

@@ -120,8 +120,8 @@ def fusion_pairs(
     missing = [name for name in scorers if name not in scores.columns]
     if missing:
         raise ScoresError(
-            f"the study has no scores of {', '.join(missing)}; put them into scores.csv at its "
-            "root, or name others with --scores"
+            f"the study has no scores of {', '.join(missing)}; compute them with: fergi score, "
+            "put them into scores.csv at its root, or name others with --scores"
         )
     faces = reactions.images.select(IMAGE_KEY).with_columns(valence=valence)
     known = (

@@ -232,7 +232,7 @@ def test_a_folder_in_place_of_a_file_cannot_be_read(tmp_path: Path) -> None:
 def test_an_absent_file_cannot_be_read(tmp_path: Path) -> None:
     found = next(read_feature_files([tmp_path / "nothing.csv"]))
     assert isinstance(found, FeatureFileError)
-    assert "No such file" in str(found)
+    assert str(found) == "is missing; run fergi extract to make it from the clip's video"
 
 
 @pytest.fixture(scope="module")

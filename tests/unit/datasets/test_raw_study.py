@@ -344,3 +344,21 @@ def test_images_are_sorted_by_their_key(tmp_path: Path) -> None:
         _write_session(tmp_path, 11, name=name)
     keys = read_study(tmp_path).images.select("participant", "session", "image")
     assert keys.equals(keys.sort(pl.all()))
+
+
+def test_a_clip_knows_its_video_with_or_without_features(tmp_path: Path) -> None:
+    folder = _write_session(tmp_path / "study", images=3)
+    (folder / "reaction_clip_1_features.csv").unlink()
+    (folder / "reaction_clip_3_features.csv").unlink()
+    for name in ("reaction_clip_1.webm", "reaction_clip_2.avi", "reaction_clip_2.mp4"):
+        (folder / name).touch()
+    study = read_study(tmp_path / "study")
+    reactions = [clip for clip in study.clips if clip.kind is ClipKind.REACTION]
+    assert [(clip.image, clip.video_name, clip.features.exists()) for clip in reactions] == [
+        (1, "reaction_clip_1.webm", False),
+        (2, "reaction_clip_2.mp4", True),
+    ]
+    assert reactions[0].video == folder / "reaction_clip_1.webm"
+    (problem,) = study.problems
+    assert problem.place == "p1/session_1/reaction_clip_3_features.csv"
+    assert problem.reason.startswith("is missing, and so is the video")

@@ -1,26 +1,18 @@
 """What an estimator of action units promises."""
 
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from fergi.records.face import Face, VideoFrame
+from fergi.records.scale import Scale
+
+__all__ = ["ActionUnitEstimator", "Scale"]
 
 
-class Scale(StrEnum):
-    """What an estimator's numbers mean."""
-
-    INTENSITY = "intensity_0_5"
-    """FACS intensities, learned from what FACS coders said."""
-    PROBABILITY = "probability"
-    """How likely the unit is present, 0 to 1."""
-    PROXY = "proxy"
-    """Follows the unit, on 0 to 5, but was never validated against FACS coders."""
-
-
+@runtime_checkable
 class ActionUnitEstimator(Protocol):
     """Estimates the twelve action units of one face in each frame.
 

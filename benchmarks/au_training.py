@@ -1,0 +1,240 @@
+"""Speed of making the action-unit network: preparation, loader, training step, inference.
+
+    python benchmarks/au_training.py prepare          # needs: fergi fetch face-landmarker
+    python benchmarks/au_training.py loader
+    python benchmarks/au_training.py train --device cuda --batch 256 --precision bf16
+    python benchmarks/au_training.py infer --device cuda --batch 512 --precision bf16
+
+Each prints one JSON object. The loader runs against a network that does nothing, so it shows the
+most pictures a second that any network could be given.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from fergi.datasets.disfa import DISFA
+from fergi.datasets.prepared_faces import FaceStore, PreparedFaces, Shard, prepared_faces
+from fergi.records.action_units import ACTION_UNITS
+from fergi.records.labelled_faces import FaceSequence
+from fergi.training.action_units.augmentation import random_views, seen_pictures
+from fergi.training.action_units.batches import Lesson, batches
+from fergi.training.action_units.label_weights import label_weights
+from fergi.training.action_units.losses import ActionUnitLosses
+from fergi.training.action_units.networks import initial_network
+from fergi.training.action_units.preparation import prepare_faces
+from fergi.training.action_units.recipe import Precision, Recipe
+from fergi.weights.fetched import fetched_model
+
+SIZE = (1024, 768)
+HALF = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
+FACES = Path(__file__).parents[1] / "tests" / "data" / "disfa_miniature.parquet"
+
+
+def cpu_seconds() -> float:
+    """Seconds that this process and its ended children have computed."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def frames_of_disfa_size(folder: Path, pictures: int) -> FaceSequence:
+    """Write PNGs of DISFA's size: the miniature's faces, enlarged."""
+    import polars as pl  # noqa: PLC0415 (only here)
+
+    table = pl.read_parquet(FACES).filter(pl.col("path").str.ends_with(".png"))
+    for number, content in enumerate(table["content"].head(pictures)):
+        picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
+        face = cv2.resize(picture, (SIZE[1], SIZE[1]), interpolation=cv2.INTER_CUBIC)
+        grain = np.random.default_rng(number).integers(0, 8, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
+        left = (SIZE[0] - SIZE[1]) // 2
+        grain[:, left : left + SIZE[1]] = cv2.add(face, grain[:, left : left + SIZE[1]])
+        cv2.imwrite(str(folder / f"{number}.png"), grain)
+    files = sorted(folder.iterdir(), key=lambda path: int(path.stem))
+    return FaceSequence(
+        dataset=DISFA,
+        person="SN900",
+        name="left",
+        source=folder,
+        files=tuple(path.name for path in files),
+        frames=np.arange(len(files)),
+        labels=np.zeros((len(files), len(ACTION_UNITS))),
+    )
+
+
+def prepare(options: argparse.Namespace) -> dict[str, Any]:
+    """Prepare pictures of DISFA's size."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "pictures").mkdir()
+        whole = frames_of_disfa_size(folder / "pictures", options.pictures)
+        halves = [
+            FaceSequence(DISFA, f"SN90{at}", "left", whole.source, whole.files[at::2],
+                         whole.frames[at::2], whole.labels[at::2])
+            for at in (0, 1)
+        ]  # fmt: skip
+        start, before = time.perf_counter(), cpu_seconds()
+        model = fetched_model("face-landmarker")
+        found = prepare_faces(halves, [], folder / "store", model, workers=options.workers)
+        wall, cpu = time.perf_counter() - start, cpu_seconds() - before
+    return {
+        "pictures": found.pictures,
+        "size": "×".join(map(str, SIZE)),
+        "workers": options.workers,
+        "pictures_per_second": found.pictures / wall,
+        "pictures_per_cpu_second": found.pictures / cpu,
+    }
+
+
+def drawn_store(folder: Path, pictures: int) -> PreparedFaces:
+    """Write a store of noise."""
+    store = FaceStore(folder)
+    store.begin({"noise": True})
+    stream = np.random.default_rng(0)
+    shards = []
+    for number in range(pictures // 512):
+        labels = stream.integers(0, 6, (512, len(ACTION_UNITS))).astype(float)
+        sequence = FaceSequence(DISFA, f"P{number}", "left", folder, (), np.arange(512), labels)
+        shard = Shard(
+            stream.integers(0, 256, (512, 112, 112, 3), dtype=np.uint8),
+            sequence.frames,
+            labels,
+            np.full((512, 3), 0.9),
+        )
+        path = store.shard_path(sequence, 0)
+        store.write_shard(path, shard, {})
+        shards.append((sequence, path))
+    store.finish(shards, [])
+    return prepared_faces(folder)
+
+
+def loader(options: argparse.Namespace) -> dict[str, Any]:
+    """Bring batches to a network that does nothing."""
+    with tempfile.TemporaryDirectory() as name:
+        faces = drawn_store(Path(name), options.pictures)
+        lesson = Lesson(faces, None, Recipe(batch=options.batch, epochs=options.epochs))
+        start, before, count = time.perf_counter(), cpu_seconds(), 0
+        for batch in batches(lesson, 0, 0, 1):
+            count += len(batch.pictures)
+        wall, cpu = time.perf_counter() - start, cpu_seconds() - before
+    return {"pictures_per_second": count / wall, "pictures_per_cpu_second": count / cpu}
+
+
+def measured(step: Callable[[], None], device: torch.device, repeats: int) -> float:
+    """Take the median time of a step, in seconds, after some that do not count."""
+    times = []
+    for number in range(repeats + 3):
+        _wait(device)
+        start = time.perf_counter()
+        step()
+        _wait(device)
+        if number >= 3:
+            times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """Measure what the device reaches in its best discipline: operations a second."""
+    size = 8192 if device.type == "cuda" else 1024
+    left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    return 2 * size**3 / measured(lambda: torch.mm(left, right), device, 10)
+
+
+def train(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure a whole training step: variation, forward, backward, Adam."""
+    device, half = torch.device(options.device), HALF.get(options.precision)
+    recipe = Recipe(depth=options.depth, batch=options.batch)
+    layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    network = initial_network(recipe).train().to(device, memory_format=layout)
+    optimiser = torch.optim.Adam(network.parameters(), fused=device.type == "cuda")
+    stream = np.random.default_rng(0)
+    labels = torch.tensor(stream.integers(0, 6, (options.batch, 12)).astype(np.float32))
+    losses = ActionUnitLosses(label_weights(labels.double().numpy()), device)
+    pictures = torch.randint(0, 256, (options.batch, 112, 112, 3), dtype=torch.uint8).to(device)
+    truth = labels.to(device)
+
+    def step() -> None:
+        optimiser.zero_grad(set_to_none=True)
+        shown = seen_pictures(pictures, random_views(stream, options.batch))
+        with torch.autocast(device.type, dtype=half, enabled=half is not None):
+            outputs = network(shown)
+        losses(outputs, truth).total.backward()
+        optimiser.step()
+
+    return _rates(step, options, device, half)
+
+
+def infer(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure the evaluation of pictures that lie on the device."""
+    device, half = torch.device(options.device), HALF.get(options.precision)
+    layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    network = initial_network(Recipe(depth=options.depth)).eval().to(device, memory_format=layout)
+    pictures = torch.rand((options.batch, 3, 112, 112), device=device)
+
+    @torch.inference_mode()
+    def step() -> None:
+        with torch.autocast(device.type, dtype=half, enabled=half is not None):
+            network(pictures)
+
+    return _rates(step, options, device, half)
+
+
+def _rates(
+    step: Callable[[], None],
+    options: argparse.Namespace,
+    device: torch.device,
+    half: torch.dtype | None,
+) -> dict[str, Any]:
+    with FlopCounterMode(display=False) as counter:
+        step()
+    seconds = measured(step, device, options.repeats)
+    rate, best = counter.get_total_flops() / seconds, matrix_rate(device, half or torch.float32)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "processor"
+    return {
+        "device": name,
+        "depth": options.depth,
+        "batch": options.batch,
+        "precision": options.precision.value,
+        "pictures_per_second": options.batch / seconds,
+        "teraflops": rate / 1e12,
+        "teraflops_of_matrix_products": best / 1e12,
+        "share_of_that": rate / best,
+    }
+
+
+COMMANDS = {"prepare": prepare, "loader": loader, "train": train, "infer": infer}
+
+
+def main() -> None:
+    """Measure one thing, and print it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=COMMANDS)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--depth", type=int, default=50)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--precision", type=Precision, default=Precision.FP32)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--pictures", type=int, default=5120)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    print(json.dumps(COMMANDS[options.what](options), indent=2))
+
+
+if __name__ == "__main__":
+    main()

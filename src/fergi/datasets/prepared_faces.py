@@ -1,0 +1,316 @@
+"""A compact store of prepared faces: a few large files in place of some 300,000 small ones.
+
+```text
+store/
+  recipe.json                        how the pictures were prepared, and its SHA-256
+  shards/<sequence>-<number>.safetensors    some hundred pictures each, with labels
+  faces.parquet                      a row for each picture; written last
+  oddities.csv                       what was odd about the data
+```
+
+Shards are mapped into memory: any picture is one copy away, and nothing is decoded.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import safetensors.numpy
+from jaxtyping import Float, Int, UInt8
+
+from fergi.errors import DatasetError, UsageError
+from fergi.files import read_table, replacing, write_table
+from fergi.provenance import fingerprint, settings_hash
+from fergi.records.action_units import UNIT_NAMES
+from fergi.records.labelled_faces import FaceSequence, Oddity, OddityKind
+
+FACE_SIZE = 112
+"""Pixels along a side of a prepared face."""
+
+MEASURES = ("face_confidence", "pitch_ratio", "yaw_ratio")
+"""What is kept of each picture beside its pixels."""
+
+PICTURES_IN_SHARD = 512
+
+_RECIPE, _TABLE, _ODDITIES, _SHARDS = "recipe.json", "faces.parquet", "oddities.csv", "shards"
+_DESCRIPTION = "fergi"
+
+Pictures = UInt8[np.ndarray, "pictures 112 112 3"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shard:
+    """Prepared pictures of a part of a sequence.
+
+    Attributes:
+        pictures: RGB.
+        frames: Number of each picture in its sequence.
+        labels: Intensities; NaN where a unit is not labelled.
+        measures: Those of `MEASURES`.
+    """
+
+    pictures: Pictures
+    frames: Int[np.ndarray, " pictures"]
+    labels: Float[np.ndarray, "pictures units"]
+    measures: Float[np.ndarray, "pictures 3"]
+
+
+@dataclass(frozen=True, slots=True)
+class FaceStore:
+    """The folder of a store, whether complete or not.
+
+    Attributes:
+        root: The folder.
+    """
+
+    root: Path
+
+    def begin(self, recipe: Mapping[str, Any]) -> str:
+        """Note how pictures are prepared, or compare with what is noted.
+
+        Returns:
+            The SHA-256 of the recipe.
+
+        Raises:
+            UsageError: If the folder holds pictures of another recipe.
+            OutputError: If the folder cannot be written.
+        """
+        note = self.root / _RECIPE
+        wanted = settings_hash(recipe)
+        if not note.exists():
+            with replacing(note) as file:
+                record = {"recipe": dict(recipe), "sha256": wanted}
+                file.write(json.dumps(record, indent=2).encode() + b"\n")
+        elif self.recipe_sha256() != wanted:
+            raise UsageError(
+                f"{self.root}: holds faces that were prepared in another way (see {_RECIPE}); "
+                "choose another folder, or remove this one"
+            )
+        return wanted
+
+    def recipe_sha256(self) -> str:
+        """Tell how the pictures of this folder are prepared.
+
+        Raises:
+            DatasetError: If that is not noted.
+        """
+        try:
+            record = json.loads((self.root / _RECIPE).read_text(encoding="utf-8"))
+            return str(record["sha256"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DatasetError(
+                f"{self.root}: holds no prepared faces (no readable {_RECIPE}); "
+                "make it with: fergi au prepare"
+            ) from error
+
+    def shard_path(self, sequence: FaceSequence, number: int) -> Path:
+        """Name the file of a part of a sequence."""
+        name = f"{sequence.dataset}-{sequence.person}-{sequence.name}-{number:03d}.safetensors"
+        return self.root / _SHARDS / name
+
+    def write_shard(self, path: Path, shard: Shard, description: Mapping[str, Any]) -> None:
+        """Write a shard, whole or not at all.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        tensors = {
+            "pictures": shard.pictures,
+            "frames": shard.frames,
+            "labels": shard.labels.astype(np.float32),
+            "measures": shard.measures.astype(np.float32),
+        }
+        # safetensors writes memory as it lies, so rows must lie one after the other.
+        plain = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+        with replacing(path) as file:
+            note = {_DESCRIPTION: json.dumps(dict(description), sort_keys=True)}
+            file.write(safetensors.numpy.save(plain, note))
+
+    def finish(
+        self, shards: Sequence[tuple[FaceSequence, Path]], oddities: Sequence[Oddity]
+    ) -> pl.DataFrame:
+        """Write the table of all pictures, and what was odd.
+
+        Args:
+            shards: Every shard, and the sequence that it is of.
+            oddities: Of the whole data.
+
+        Returns:
+            The table.
+
+        Raises:
+            DatasetError: If there is no picture.
+            OutputError: If a file cannot be written.
+        """
+        parts = [_shard_table(sequence, path) for sequence, path in shards]
+        if not sum(map(len, parts)):
+            raise DatasetError(
+                f"{self.root}: not one picture shows a face that could be prepared; "
+                f"see {_ODDITIES} in there"
+            )
+        table = pl.concat(parts)
+        odd = [asdict(oddity) | {"kind": oddity.kind.value} for oddity in oddities]
+        schema = {"kind": pl.String, "place": pl.String, "count": pl.Int64, "detail": pl.String}
+        write_table(pl.DataFrame(odd, schema=schema), self.root / _ODDITIES)
+        write_table(table, self.root / _TABLE)
+        return table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedFaces:
+    """Faces that a network can learn from.
+
+    Attributes:
+        table: A row for each picture: `dataset`, `person`, `sequence`, `frame`, `MEASURES`,
+            and the units, null where not labelled.
+        labels: The units as an array; NaN where not labelled.
+        fingerprint: SHA-256 of how they were prepared, and of the table.
+    """
+
+    table: pl.DataFrame
+    labels: Float[np.ndarray, "pictures units"]
+    fingerprint: str
+    _maps: tuple[np.ndarray, ...] = field(repr=False)
+    _places: Int[np.ndarray, "pictures 2"] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Everyone who is seen, in order."""
+        return tuple(sorted(self.table["person"].unique()))
+
+    def pictures(self, rows: Int[np.ndarray, " wanted"]) -> Pictures:
+        """Copy the pictures of some rows."""
+        found = np.empty((len(rows), FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8)
+        for place, (shard, position) in enumerate(self._places[rows].tolist()):
+            found[place] = self._maps[shard][position]
+        return found
+
+    def where(self, condition: pl.Expr) -> "PreparedFaces":
+        """Take the pictures whose rows meet a condition."""
+        kept = self.table.select(condition.fill_null(value=False).alias("kept"))["kept"].to_numpy()
+        return replace(
+            self,
+            table=self.table.filter(kept),
+            labels=self.labels[kept],
+            _places=self._places[kept],
+        )
+
+
+def prepared_faces(root: Path) -> PreparedFaces:
+    """Open a store.
+
+    Raises:
+        DatasetError: If it is not complete, or a file of it is missing or cut off.
+    """
+    recipe = FaceStore(root).recipe_sha256()
+    try:
+        table = read_table(root / _TABLE)
+    except OSError as error:
+        raise DatasetError(
+            f"{root}: is not complete ({_TABLE} is missing); run fergi au prepare again, "
+            "it goes on where it was"
+        ) from error
+    names = table["shard"].unique(maintain_order=True).to_list()
+    maps = tuple(_mapped(root / _SHARDS / name) for name in names)
+    numbers = table["shard"].replace_strict(names, range(len(names)), return_dtype=pl.Int64)
+    places = np.column_stack([numbers.to_numpy(), table["row"].to_numpy()])
+    facts = table.drop("shard", "row")
+    labels = facts.select(UNIT_NAMES).fill_null(np.nan).to_numpy()
+    return PreparedFaces(facts, labels, f"{recipe}-{fingerprint(facts)}", maps, places)
+
+
+def joined_faces(stores: Sequence[PreparedFaces]) -> PreparedFaces:
+    """Put several stores together, such as invented faces and those of DISFA.
+
+    Raises:
+        UsageError: If they were not prepared in the same way.
+    """
+    if len(stores) == 1:
+        return stores[0]
+    if len({store.fingerprint.partition("-")[0] for store in stores}) > 1:
+        raise UsageError(
+            "the stores were not prepared in the same way, and a network would learn to tell them "
+            "apart; prepare them anew with the same fergi and face model"
+        )
+    starts = np.cumsum([0, *(len(store._maps) for store in stores[:-1])])
+    places = [
+        store._places + np.array([start, 0]) for store, start in zip(stores, starts, strict=True)
+    ]
+    return PreparedFaces(
+        pl.concat([store.table for store in stores], how="vertical_relaxed"),
+        np.concatenate([store.labels for store in stores]),
+        "+".join(store.fingerprint for store in stores),
+        tuple(mapped for store in stores for mapped in store._maps),
+        np.concatenate(places),
+    )
+
+
+def shard_description(path: Path) -> dict[str, Any] | None:
+    """Read what a shard says of itself; None where there is no whole shard."""
+    try:
+        header, end = _header(path)
+        size = max(spec["data_offsets"][1] for name, spec in header.items() if name[0] != "_")
+        if path.stat().st_size != end + size:
+            return None
+        return dict(json.loads(header["__metadata__"][_DESCRIPTION]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def described_oddities(description: Mapping[str, Any]) -> list[Oddity]:
+    """Read the oddities that a shard notes."""
+    return [
+        Oddity(OddityKind(one["kind"]), one["place"], one["count"], one["detail"])
+        for one in description.get("oddities", [])
+    ]
+
+
+def _shard_table(sequence: FaceSequence, path: Path) -> pl.DataFrame:
+    tensors = {name: _mapped(path, name) for name in ("frames", "labels", "measures")}
+    count = len(tensors["frames"])
+    columns: dict[str, Any] = {
+        "dataset": [sequence.dataset] * count,
+        "person": [sequence.person] * count,
+        "sequence": [sequence.name] * count,
+        "frame": np.array(tensors["frames"]),
+    }
+    columns |= {name: np.array(tensors["measures"][:, at]) for at, name in enumerate(MEASURES)}
+    columns |= {name: np.array(tensors["labels"][:, at]) for at, name in enumerate(UNIT_NAMES)}
+    columns |= {"shard": [path.name] * count, "row": np.arange(count)}
+    texts = dict.fromkeys(("dataset", "person", "sequence", "shard"), pl.String)
+    table = pl.DataFrame(columns, schema_overrides=texts)
+    return table.with_columns(pl.col(UNIT_NAMES).fill_nan(None))
+
+
+def _mapped(path: Path, name: str = "pictures") -> np.ndarray:
+    """Map an array of a shard into memory."""
+    try:
+        header, end = _header(path)
+        spec = header[name]
+        dtype = {"U8": np.uint8, "I64": np.int64, "F32": np.float32}[spec["dtype"]]
+        shape = tuple(spec["shape"])
+        if 0 in shape:
+            return np.zeros(shape, dtype)
+        offset = end + spec["data_offsets"][0]
+        return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f"{path}: is missing, or no whole shard ({error}); remove it if it is there, and run "
+            "fergi au prepare again"
+        ) from error
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """Read the header of a safetensors file, and where it ends."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > path.stat().st_size:
+            raise ValueError("cut off")
+        return json.loads(file.read(size)), 8 + size

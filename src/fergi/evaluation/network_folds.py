@@ -1,0 +1,232 @@
+"""Action-unit networks judged by people whom they have not seen."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from jaxtyping import Int
+
+from fergi.datasets.disfa_protocol import neutral_rows
+from fergi.datasets.prepared_faces import PreparedFaces
+from fergi.errors import UsageError
+from fergi.evaluation.action_units import MEAN, agreement_of_heads
+from fergi.files import write_table
+from fergi.progress import Progress, unreported
+from fergi.records.action_units import UNIT_NAMES
+from fergi.records.clip import Problem
+from fergi.training.action_units.batches import Lesson
+from fergi.training.action_units.licences import network_licence
+from fergi.training.action_units.loop import CHECKPOINT_FILE, PLAIN_RUN, RunOptions, train
+from fergi.training.action_units.networks import ActionUnitNetwork, initial_network, start_from
+from fergi.training.action_units.predictions import Estimates, estimates
+from fergi.training.action_units.processes import Team
+from fergi.training.action_units.recipe import Recipe
+from fergi.training.action_units.trained import (
+    NETWORK_FILE,
+    Origin,
+    TrainedNetwork,
+    write_trained,
+)
+
+AGREEMENT_FILE = "agreement.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Initial weights that are not drawn.
+
+    Attributes:
+        path: Of the file.
+        licence: As the user states it.
+    """
+
+    path: Path
+    licence: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldTraining:
+    """A network to be trained on some people, and judged by the others.
+
+    Attributes:
+        faces: Of everyone.
+        held_out: Those whom it must not see; nobody, for a network that learns from all.
+        recipe: How it is trained.
+        start: Initial weights; None to draw them.
+        folder: Takes its files.
+    """
+
+    faces: PreparedFaces
+    held_out: tuple[str, ...]
+    recipe: Recipe
+    start: Start | None
+    folder: Path
+
+    def run(
+        self, team: Team, options: RunOptions = PLAIN_RUN, progress: Progress = unreported
+    ) -> tuple[dict[str, Any], list[Problem]]:
+        """Train, judge and write; a network that is there already is kept.
+
+        Args:
+            team: The processes that share each batch.
+            options: How it runs.
+            progress: Told after each step.
+
+        Returns:
+            What to say of it, and who could not be learned from.
+        """
+        if (self.folder / NETWORK_FILE).exists():
+            return {"already_there": str(self.folder)}, []
+        seen, problems = learnable(self._part(is_held_out=False), self.recipe.is_calibrated)
+        network = initial_network(self.recipe)
+        checkpoint = None if self.start is None else start_from(network, self.start.path)
+        digest = None if checkpoint is None else checkpoint.sha256
+        neutrals = _neutrals(seen, self.recipe.is_calibrated)
+        lesson = Lesson(seen, neutrals, self.recipe, digest)
+        train(network, lesson, self.folder, team, options, progress)
+        facts: dict[str, Any] = {"people": len(seen.people), "pictures": len(seen)}
+        if team.is_first:
+            agreement = self._measured(network, team)
+            write_trained(self.folder, network, self._origin(seen, digest), agreement)
+            (self.folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+            facts |= {} if agreement is None else mean_agreement(agreement)
+        team.wait()
+        return {**facts, "written": str(self.folder)}, problems
+
+    def _part(self, *, is_held_out: bool) -> PreparedFaces:
+        condition = pl.col("person").is_in(self.held_out)
+        return self.faces.where(condition if is_held_out else ~condition)
+
+    def _measured(self, network: ActionUnitNetwork, team: Team) -> pl.DataFrame | None:
+        is_calibrated = self.recipe.is_calibrated
+        unseen, _ = learnable(self._part(is_held_out=True), is_calibrated)
+        if not len(unseen):
+            return None
+        found = estimates(network, unseen, _neutrals(unseen, is_calibrated), team.device)
+        agreement = agreement_of_heads(found.heads(), unseen.labels.astype(float), unseen.table)
+        write_table(agreement, self.folder / AGREEMENT_FILE)
+        return agreement
+
+    def _origin(self, seen: PreparedFaces, digest: str | None) -> Origin:
+        counts = seen.table["dataset"].value_counts().sort("dataset").rows()
+        datasets = {str(name): int(count) for name, count in counts}
+        return Origin(
+            recipe=self.recipe,
+            datasets=datasets,
+            people=seen.people,
+            held_out=self.held_out,
+            faces=self.faces.fingerprint,
+            licence=network_licence(datasets, self.start.licence if self.start else None),
+            start=self.start.path.name if self.start else None,
+            start_sha256=digest,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """What networks said of people whom they had not seen.
+
+    Attributes:
+        table: A row for each picture, with all estimates beside the labels.
+        agreement: What `agreement_of_heads` gives.
+        problems: People who could not be judged.
+    """
+
+    table: pl.DataFrame
+    agreement: pl.DataFrame
+    problems: tuple[Problem, ...]
+
+
+def judgement(
+    networks: Sequence[TrainedNetwork],
+    faces: PreparedFaces,
+    device: torch.device,
+    progress: Progress = unreported,
+) -> Judgement:
+    """Judge each person's pictures by the first network that has not seen the person.
+
+    Args:
+        networks: Such as those of all folds; all of them compare with neutrals, or none.
+        faces: With labels.
+        device: Where they run.
+        progress: Told how many pictures of a network's share are done.
+
+    Raises:
+        UsageError: If some networks compare with neutrals and some do not, or every network
+            has seen everyone.
+    """
+    kinds = {network.is_calibrated for network in networks}
+    if len(kinds) != 1:
+        raise UsageError(
+            "some networks compare with a neutral face and some do not; evaluate them apart"
+        )
+    faces, problems = learnable(faces, kinds.pop())
+    parts: list[PreparedFaces] = []
+    found: list[Estimates] = []
+    for network, people in _shares(networks, faces.people):
+        part = faces.where(pl.col("person").is_in(people))
+        neutrals = _neutrals(part, network.is_calibrated)
+        found.append(estimates(network.network, part, neutrals, device, progress))
+        parts.append(part)
+    if not parts:
+        raise UsageError("every network has seen everyone in the data; train with --folds")
+    judged = {person for part in parts for person in part.people}
+    problems += [
+        Problem(person, "was seen in training by every network; not judged: hold the person out")
+        for person in faces.people
+        if person not in judged
+    ]
+    names = found[0].heads()
+    heads = {name: np.concatenate([one.heads()[name] for one in found]) for name in names}
+    truths = np.concatenate([part.labels for part in parts]).astype(float)
+    table = pl.concat([part.table for part in parts])
+    agreement = agreement_of_heads(heads, truths, table)
+    columns = [
+        pl.Series(f"{unit}_{head}", values[:, at])
+        for head, values in heads.items()
+        for at, unit in enumerate(UNIT_NAMES)
+    ]
+    return Judgement(table.with_columns(columns), agreement, tuple(problems))
+
+
+def learnable(faces: PreparedFaces, is_calibrated: bool) -> tuple[PreparedFaces, list[Problem]]:
+    """Leave out people without a neutral picture, where one is needed; and name them."""
+    if not is_calibrated:
+        return faces, []
+    is_without = neutral_rows(faces) < 0
+    without = faces.table.filter(is_without)["person"].unique().sort().to_list()
+    problems = [
+        Problem(person, "has no picture in which every unit rests; left out") for person in without
+    ]
+    return faces.where(~pl.col("person").is_in(without)), problems
+
+
+def mean_agreement(agreement: pl.DataFrame) -> dict[str, Any]:
+    """Say how good the mean of both heads is, over all units of each data set."""
+    rows = agreement.filter((pl.col("unit") == MEAN) & (pl.col("head") == "mean"))
+    return {
+        f"{row['dataset']}_{name}": row[name]
+        for row in rows.iter_rows(named=True)
+        for name in ("icc", "mae")
+        if row[name] is not None
+    }
+
+
+def _neutrals(faces: PreparedFaces, is_calibrated: bool) -> Int[np.ndarray, " pictures"] | None:
+    return neutral_rows(faces) if is_calibrated else None
+
+
+def _shares(
+    networks: Sequence[TrainedNetwork], people: Sequence[str]
+) -> Iterator[tuple[TrainedNetwork, list[str]]]:
+    """Give each network the people whom it is to be judged by."""
+    left = list(people)
+    for network in networks:
+        unseen = [person for person in left if person not in network.people]
+        left = [person for person in left if person in network.people]
+        if unseen:
+            yield network, unseen

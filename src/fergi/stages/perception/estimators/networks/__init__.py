@@ -1,0 +1,1 @@
+"""Convolutional networks of the paper: what they are made of, in torch and as ONNX graphs."""

@@ -1,0 +1,130 @@
+"""Videos, decoded frame by frame with the times that their containers give.
+
+Nothing but the named file is opened: only the kinds of container below are recognised, so that
+a playlist in disguise cannot make the decoder fetch anything.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from jaxtyping import UInt8
+
+from fergi.errors import VideoError
+from fergi.records.face import VideoFrame
+from fergi.stages.perception.container_files import fault_in_container, what_is_found
+
+_ONE_FILE_ONLY = {"format_whitelist": "mov,matroska,webm,avi", "protocol_whitelist": "file"}
+"""FFmpeg's names; mp4 is of the first kind."""
+
+
+class _BreakError(Exception):
+    """The video does not go on as it should."""
+
+
+def video_frames(path: Path) -> Iterator[VideoFrame]:
+    """Decode a video frame by frame, upright, in RGB, on one thread.
+
+    Frames are yielded as they are decoded and none is kept, so memory does not grow with the
+    length of the video. Times are the container's, counted from the first frame. A video that
+    breaks off raises when the break is reached; what was yielded before is a part of the clip,
+    and to be thrown away.
+
+    Args:
+        path: An mp4, mov, webm, mkv or avi, whatever its name says.
+
+    Yields:
+        Each frame, in the order in which they are shown.
+
+    Raises:
+        VideoError: If the file is missing, empty, no video, damaged or cut off, or its times
+            do not increase. For a break the message says how much could be decoded before.
+    """
+    decoded, seconds = 0, 0.0
+    try:
+        with _opened(path) as container:
+            for frame in _frames(container, _video_stream(path, container)):
+                yield frame
+                decoded, seconds = decoded + 1, frame.time
+        _require_whole(path, decoded)
+    except _BreakError as error:
+        raise VideoError(
+            f"{path.name}: {fault_in_container(path) or error}; "
+            f"{decoded:,} frames ({seconds:.2f} s) could be decoded before that, and are not "
+            "used; get the whole file, or leave the clip out"
+        ) from error
+
+
+def _opened(path: Path) -> InputContainer:
+    try:
+        # The prefix keeps a name such as "a:b.mp4" from being read as an address.
+        return av.open(f"file:{path}", options=_ONE_FILE_ONLY, metadata_errors="replace")
+    except FileNotFoundError as error:
+        raise VideoError(f"{path}: there is no such file; check the path") from error
+    except av.FFmpegError as error:
+        raise VideoError(
+            f"{path.name}: {what_is_found(path)} ({error.strerror}); record it again, convert it "
+            "to mp4, mov, webm, mkv or avi, or leave the clip out"
+        ) from error
+
+
+def _video_stream(path: Path, container: InputContainer) -> VideoStream:
+    """Choose the first stream that is a video and no cover picture."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            _use_one_thread(path, stream)
+            return stream
+    kinds = ", ".join(sorted({stream.type for stream in container.streams.get()})) or "nothing"
+    raise VideoError(f"{path.name}: holds no video, only {kinds}; leave the clip out")
+
+
+def _use_one_thread(path: Path, stream: VideoStream) -> None:
+    """Decode on one thread: clips are decoded side by side, where more threads only cost."""
+    if stream.codec_context is None:
+        raise VideoError(
+            f"{path.name}: its video is in a code that is not known here; "
+            "convert it to H.264, VP8 or VP9, or leave the clip out"
+        )
+    stream.codec_context.thread_count = 1
+
+
+def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    to_rgb = VideoReformatter()
+    first, last = None, -1.0
+    for picture in _decoded(container, stream):
+        if picture.is_corrupt:
+            raise _BreakError("is damaged")
+        if picture.time is None:
+            raise _BreakError("has a frame without a time")
+        first = picture.time if first is None else first
+        if picture.time - first <= last:
+            raise _BreakError(f"its times do not increase after {last:g} s")
+        last = picture.time - first
+        yield VideoFrame(last, _upright(picture, to_rgb))
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    try:
+        yield from container.decode(stream)
+    except av.FFmpegError as error:
+        raise _BreakError(f"is damaged ({error.strerror})") from error
+
+
+def _upright(
+    picture: av.VideoFrame, to_rgb: VideoReformatter
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Convert to RGB, and turn as the container says the camera was held."""
+    image = to_rgb.reformat(picture, format="rgb24", threads=1).to_ndarray()
+    quarters = round(picture.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
+
+
+def _require_whole(path: Path, decoded: int) -> None:
+    fault = fault_in_container(path)
+    if fault or not decoded:
+        raise _BreakError(fault or "holds no frame")

@@ -1,0 +1,1 @@
+"""Invented people: a morphable face, its expressions, and pictures of it."""

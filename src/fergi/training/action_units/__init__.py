@@ -1,0 +1,1 @@
+"""The action-unit network, learned from faces that FACS coders, or a renderer, labelled."""

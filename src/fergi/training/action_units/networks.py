@@ -1,0 +1,86 @@
+"""The networks that are trained: iResNet, alone or comparing two pictures."""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from fergi.errors import WeightsError
+from fergi.stages.perception.estimators.checkpoint import Checkpoint, read_checkpoint
+from fergi.stages.perception.estimators.networks.iresnet import IResNet
+from fergi.training.action_units.losses import OUTPUTS
+from fergi.training.action_units.recipe import Recipe
+
+
+class ActionUnitNetwork(IResNet):
+    """An iResNet that may compare a picture with a neutral one of the same person.
+
+    Both pictures pass the same first three stages; what enters the last stage is the difference
+    of the two.
+
+    Source:
+        Feng & de Sa (2024), arXiv:2409.00240.
+    """
+
+    def forward(
+        self,
+        pictures: Float[Tensor, "pictures 3 112 112"],
+        neutrals: Float[Tensor, "pictures 3 112 112"] | None = None,
+    ) -> Float[Tensor, "pictures outputs"]:
+        """Evaluate RGB pictures, 0 to 1."""
+        if neutrals is None:
+            return self.concluded(self.features(pictures))
+        # One pass, so that both are normalised alike.
+        both = self.features(torch.cat([pictures, neutrals]))
+        return self.concluded(both[: len(pictures)] - both[len(pictures) :])
+
+
+def initial_network(recipe: Recipe) -> ActionUnitNetwork:
+    """Draw a network whose weights depend on the recipe's seed alone.
+
+    As in InsightFace, convolutions are drawn from N(0, 0.1²).
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = ActionUnitNetwork(recipe.depth, OUTPUTS, recipe.width)
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, 0, 0.1)
+    return network
+
+
+def start_from(network: ActionUnitNetwork, path: Path) -> Checkpoint:
+    """Give a network the weights of a face-recognition network, as far as their shapes fit.
+
+    Args:
+        network: Takes them; its last layer stays as drawn.
+        path: A .safetensors or .pth file.
+
+    Returns:
+        The file as it was read.
+
+    Raises:
+        WeightsError: If it cannot be read, or fits in nothing but the last layer.
+    """
+    checkpoint = read_checkpoint(path)
+    own = network.state_dict()
+    fitting = {
+        name: torch.tensor(array)
+        for name, array in checkpoint.tensors.items()
+        if name in own and tuple(own[name].shape) == array.shape
+    }
+    wanted = [
+        name
+        for name in own
+        if not name.startswith("fc.") and not name.endswith("num_batches_tracked")
+    ]
+    missing = [name for name in wanted if name not in fitting]
+    if missing:
+        raise WeightsError(
+            f"{checkpoint.name}: fits {len(wanted) - len(missing)} of {len(wanted)} tensors "
+            f"({missing[0]} is missing or of another shape); give weights of the same depth and "
+            "width, or leave them out to start from scratch"
+        )
+    network.load_state_dict(own | fitting)
+    return checkpoint

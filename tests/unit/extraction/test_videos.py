@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+
+from fergi.errors import StudyError
+from fergi.extraction.videos import by_person, find_videos
+
+
+def _touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def test_clips_of_a_study_belong_to_their_participants(tmp_path: Path) -> None:
+    _touch(
+        tmp_path,
+        *(
+            f"{p}/session_{s}/{k}_clip_1.webm"
+            for p in ("anna", "ben")
+            for s in (1, 2)
+            for k in ("baseline", "reaction")
+        ),
+    )
+    clips, problems = find_videos(tmp_path)
+    assert problems == []
+    assert [clip.person for clip in clips] == ["anna"] * 4 + ["ben"] * 4
+    assert [clip.is_baseline for clip in clips] == [True, False] * 4
+    assert clips[1].name == "anna/session_1/reaction_clip_1.webm"
+    assert clips[1].features == tmp_path / "anna/session_1/reaction_clip_1_features.csv"
+    assert [[clip.person for clip in group] for group in by_person(clips)] == [
+        ["anna"] * 4,
+        ["ben"] * 4,
+    ]
+
+
+@pytest.mark.parametrize("start", ["anna", "anna/session_1", "anna/session_1/reaction_clip_1.mp4"])
+def test_a_part_of_a_study_still_belongs_to_its_participant(tmp_path: Path, start: str) -> None:
+    _touch(tmp_path, "anna/session_1/reaction_clip_1.mp4")
+    (clip,), _ = find_videos(tmp_path / start)
+    assert clip.person == "anna"
+    assert clip.features == tmp_path / "anna/session_1/reaction_clip_1_features.csv"
+
+
+def test_any_other_video_is_of_a_person_of_its_own(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.mp4", "deep/er/b.MOV", "notes.txt", ".hidden/c.mp4", ".d.mp4")
+    clips, _ = find_videos(tmp_path)
+    assert [(clip.name, clip.person) for clip in clips] == [
+        ("a.mp4", "a.mp4"),
+        ("deep/er/b.MOV", "deep/er/b.MOV"),
+    ]
+    assert not any(clip.is_baseline for clip in clips)
+
+
+def test_numbers_in_names_are_sorted_as_numbers(tmp_path: Path) -> None:
+    _touch(tmp_path, "clip10.mp4", "clip9.mp4", "clip1.mp4", "7.mp4", "z.mp4")
+    clips, _ = find_videos(tmp_path)
+    assert [clip.name for clip in clips] == [
+        "7.mp4",
+        "clip1.mp4",
+        "clip9.mp4",
+        "clip10.mp4",
+        "z.mp4",
+    ]
+
+
+def test_features_elsewhere_are_laid_out_as_the_videos(tmp_path: Path) -> None:
+    _touch(tmp_path, "in/p/session_3/reaction_clip_2.avi")
+    (clip,), _ = find_videos(tmp_path / "in", tmp_path / "out")
+    assert clip.features == tmp_path / "out/p/session_3/reaction_clip_2_features.csv"
+
+
+def test_of_two_videos_that_differ_in_their_ending_one_is_left_out_and_named(
+    tmp_path: Path,
+) -> None:
+    _touch(tmp_path, "a.webm", "a.mp4", "a.avi")
+    clips, problems = find_videos(tmp_path)
+    assert [clip.name for clip in clips] == ["a.mp4"]
+    assert [problem.place for problem in problems] == ["a.webm", "a.avi"]
+    assert "a.mp4 has the same name but for its ending" in problems[0].reason
+
+
+def test_where_there_is_no_video_that_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"holds no video \(.mp4"):
+        find_videos(tmp_path)
+    with pytest.raises(StudyError, match="does not exist"):
+        find_videos(tmp_path / "nowhere")
