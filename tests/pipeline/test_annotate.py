@@ -234,7 +234,9 @@ def test_scores_that_the_study_lacks_are_asked_for_in_words(
     (invented_study / "scores.csv").unlink()
     result = fergi("annotate", invented_study, "-o", tmp_path / "a.csv", "--scores", "pickscore")
     assert result.exit_code == 1
-    assert "put them into scores.csv" in _one_line(result)
+    line = _one_line(result)
+    assert "weights are missing: pickscore" in line
+    assert "fergi fetch pickscore" in line
 
 
 def test_an_earlier_result_is_replaced(fergi: Run, pristine_study: Path, tmp_path: Path) -> None:

@@ -100,5 +100,5 @@ def test_another_address_and_another_folder_can_be_named(
 def test_an_unknown_name_is_refused(fergi: Run, asked: list[str]) -> None:
     result = fergi("fetch", "another")
     assert result.exit_code == UsageError.exit_status
-    assert "choose one of release, a-model" in result.stderr
+    assert "choose one of release, ict-facekit, a-model" in result.stderr
     assert asked == []

@@ -119,7 +119,7 @@ def train_network(
     fold: Annotated[
         int | None, typer.Option(min=1, help="Only this one of the folds, counted from 1.")
     ] = None,
-    epochs: int = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Times that every picture is seen.")] = 3,
     batch: Annotated[int, typer.Option(help="Pictures of one step.")] = 64,
     forward_batch: Annotated[
         int | None,
@@ -129,11 +129,11 @@ def train_network(
         float, typer.Option(help="Learning rate; from scratch take more, such as 1e-3.")
     ] = 1e-5,
     last_rate: Annotated[float, typer.Option(help="Learning rate of the last layer.")] = 1e-4,
-    weight_decay: float = 5e-4,
+    weight_decay: Annotated[float, typer.Option(help="Of Adam, on every weight.")] = 5e-4,
     precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
-    seed: int = 42,
-    checkpoint_steps: Annotated[int, typer.Option(min=1)] = 500,
-    log_steps: Annotated[int, typer.Option(min=1)] = 20,
+    seed: Annotated[int, typer.Option(help="Of initial weights, order and augmentation.")] = 42,
+    checkpoint_steps: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 500,
+    log_steps: Annotated[int, typer.Option(min=1, help="Steps between lines of the log.")] = 20,
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Equal runs on a GPU give equal weights.")
     ] = False,

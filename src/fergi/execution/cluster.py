@@ -166,7 +166,7 @@ def _share(gpus: float, workers: int) -> float:
     """Give each worker its part of a GPU; Ray puts no actor across two of them.
 
     Example:
-        >>> _share(2, 4), _share(2, 5), _share(4, 2), _share(0, 3)
+        >>> _share(2.0, 4), _share(2.0, 5), _share(4.0, 2), _share(0.0, 3)
         (0.5, 0.3333, 1.0, 0.0)
     """
     if not gpus:

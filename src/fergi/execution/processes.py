@@ -152,10 +152,18 @@ class Processes:
         return _Worker(process, ours)
 
 
+def _end_all_the_same(unraisable: "sys.UnraisableHookArgs") -> None:
+    """End this process when the signal to end came where Python swallows exceptions."""
+    if unraisable.exc_type is SystemExit:
+        os._exit(1)
+    sys.__unraisablehook__(unraisable)
+
+
 def _work(line: Connection, prepare: Prepare) -> None:
     """Serve one line, in a worker's process, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who ends us
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing half-done stays
+    sys.unraisablehook = _end_all_the_same
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         _serve(line, prepare)

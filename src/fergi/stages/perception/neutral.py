@@ -66,7 +66,7 @@ def resting_stretch(
 
     Example:
         >>> moved = np.array([np.nan, 1.1, 1.2, 4.0, 1.0, 1.0])
-        >>> resting_stretch(np.arange(6.0), np.full(6, True), moved, seconds=2)
+        >>> resting_stretch(np.arange(6.0), np.full(6, True), moved, seconds=2.0)
         Stretch(first=0, last=2, movement=1.15)
     """
     firsts = np.arange(len(times))

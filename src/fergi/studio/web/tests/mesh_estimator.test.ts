@@ -62,9 +62,9 @@ describe.skipIf(!byPython)("on the same landmarks as Python", () => {
     expect(worstUnit(python.exact)).toBeLessThan(1e-5);
   });
 
-  it("gives the units of the Python estimator as it is, which works in single precision", () => {
-    // Aligning a mesh in single precision moves a unit by about 1e-5 of 5.
-    expect(worstUnit(python.intensities)).toBeLessThan(5e-5);
+  it("gives the units of the Python estimator as it is", () => {
+    // Meshes are aligned in double precision; what is kept of a face has single precision.
+    expect(worstUnit(python.intensities)).toBeLessThan(1e-5);
   });
 
   it("gives units that differ from face to face", () => {
