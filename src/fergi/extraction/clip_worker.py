@@ -20,8 +20,7 @@ from fergi.extraction.videos import ClipVideo
 from fergi.records.action_units import ACTION_UNITS
 from fergi.records.face import VideoFrame
 from fergi.settings import ExtractionSettings, NeutralSource
-from fergi.stages.perception.video import video_frames
-from fergi.stages.perception.video_length import stated_seconds
+from fergi.stages.perception.video import stated_seconds, video_frames
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 

@@ -35,8 +35,9 @@ class ClipVideo:
 def find_videos(path: Path, out: Path | None = None) -> tuple[list[ClipVideo], list[Problem]]:
     """List the videos at a path, in the order of their names.
 
-    Clips in `<participant>/session_<k>`, as in a study, belong to that participant. Any other
-    video is taken for another person's.
+    Clips in `<participant>/session_<k>`, as in a study, belong to that participant. A folder
+    with such clips is a study, and only they are taken: its other videos are shown to people,
+    or recorded for other ends. Elsewhere each video is taken for another person's.
 
     Args:
         path: A video, or a folder that holds videos at any depth.
@@ -52,7 +53,7 @@ def find_videos(path: Path, out: Path | None = None) -> tuple[list[ClipVideo], l
     if not path.exists():
         raise StudyError(f"{path}: does not exist; give a video, a folder of videos, or a study")
     root = path if path.is_dir() else path.parent
-    found = [path] if path.is_file() else sorted(_videos_under(path), key=_order)
+    found = [path] if path.is_file() else sorted(_wanted(_videos_under(path)), key=_order)
     if not found:
         raise StudyError(f"{path}: holds no video ({', '.join(VIDEO_ENDINGS)})")
     return _without_doubles([_clip_video(video, root, out) for video in found])
@@ -79,6 +80,13 @@ def _videos_under(folder: Path) -> Iterator[Path]:
         is_hidden = any(part.startswith(".") for part in inside.parts)
         if path.suffix.lower() in VIDEO_ENDINGS and not is_hidden and path.is_file():
             yield path
+
+
+def _wanted(videos: Iterable[Path]) -> list[Path]:
+    """Leave out the other videos of a study."""
+    found = list(videos)
+    of_sessions = [video for video in found if _SESSION.fullmatch(video.resolve().parent.name)]
+    return of_sessions or found
 
 
 def _order(video: Path) -> tuple[Path, list[str | int], int]:

@@ -85,3 +85,13 @@ def test_where_there_is_no_video_that_is_said(tmp_path: Path) -> None:
         find_videos(tmp_path)
     with pytest.raises(StudyError, match="does not exist"):
         find_videos(tmp_path / "nowhere")
+
+
+def test_of_a_study_only_the_clips_of_sessions_are_taken(tmp_path: Path) -> None:
+    wanted = ["p1/session_1/baseline_clip_1.webm", "p1/session_1/reaction_clip_1.webm"]
+    for name in [*wanted, "stimuli/waves.mp4", "p1/neutral_clip.webm"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    clips, problems = find_videos(tmp_path)
+    assert [clip.name for clip in clips] == wanted
+    assert problems == []

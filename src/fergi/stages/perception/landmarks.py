@@ -9,19 +9,7 @@ Source:
 import numpy as np
 from jaxtyping import Float
 
-_POINTS = np.array(
-    [
-        *(162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389),  # jaw
-        *(71, 63, 105, 66, 107),  # brow on the left of the picture
-        *(336, 296, 334, 293, 301),  # the other brow
-        *(168, 197, 5, 4),  # bridge of the nose
-        *(75, 97, 2, 326, 305),  # nostrils
-        *(33, 160, 158, 133, 153, 144),  # eye on the left of the picture
-        *(362, 385, 387, 263, 373, 380),  # the other eye
-        *(61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181),  # outer edge of the lips
-        *(78, 82, 13, 312, 308, 317, 14, 87),  # inner edge of the lips
-    ]
-)
+from fergi.records.landmarks import MESH_POINTS_OF_LANDMARKS
 
 
 def mesh_landmarks68(mesh: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "68 2"]:
@@ -33,4 +21,4 @@ def mesh_landmarks68(mesh: Float[np.ndarray, "478 3"]) -> Float[np.ndarray, "68 
     Returns:
         x and y of each landmark, in pixels of the frame.
     """
-    return mesh[_POINTS, :2]
+    return mesh[list(MESH_POINTS_OF_LANDMARKS), :2]

@@ -60,6 +60,22 @@ def video_frames(path: Path) -> Iterator[VideoFrame]:
         ) from error
 
 
+def stated_seconds(path: Path) -> float | None:
+    """Read the length that a container states, without decoding anything.
+
+    Args:
+        path: A video.
+
+    Returns:
+        Seconds; None where the container states none, as webm from a browser, or cannot be read.
+    """
+    try:
+        with _opened(path) as container:
+            return container.duration / av.time_base if container.duration else None
+    except (VideoError, OSError):
+        return None
+
+
 def _opened(path: Path) -> InputContainer:
     try:
         # The prefix keeps a name such as "a:b.mp4" from being read as an address.
