@@ -58,10 +58,16 @@ class Generation:
     def _make(self, key: tuple[str, int, int]) -> None:
         assert self._maker is not None  # noqa: S101 (nothing is begun without one)
         try:
-            make_stimulus(self._studio, self._maker, *key)
+            # Whoever asked just before it was ready has put it into the queue once more.
+            if not self._is_ready(key):
+                make_stimulus(self._studio, self._maker, *key)
         finally:
             with self._lock:
                 self._begun.discard(key)
+
+    def _is_ready(self, key: tuple[str, int, int]) -> bool:
+        with self._studio.database.reading() as transaction:
+            return require_stimulus(transaction, *key).state == "ready"
 
     def close(self) -> None:
         """Let the picture in the making be finished, and forget the rest."""

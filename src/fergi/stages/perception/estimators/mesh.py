@@ -65,7 +65,8 @@ class MeshWeights:
         Raises:
             WeightsError: If these are the weights of something else.
         """
-        arrays = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+        # Double precision, as in the browser, so that both give the same units.
+        arrays = {name: tensor.astype(np.float64) for name, tensor in tensors.items()}
         try:
             networks = range(len([name for name in arrays if name.endswith("layer_0.weight")]))
             return cls(
