@@ -1,6 +1,7 @@
 """Action-unit series → activation values: how far each unit rises during a clip."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -51,12 +52,29 @@ class ClipActivation:
     values: Float[np.ndarray, " units"] | None
 
 
-def clip_activation(series: ActionUnitSeries, criteria: ValidityCriteria) -> ClipActivation:
+@runtime_checkable
+class Values(Protocol):
+    """Measures the activation values of a clip, as `activation_values` does."""
+
+    def __call__(
+        self,
+        intensities: Float[np.ndarray, "frames units"],
+        is_valid: Bool[np.ndarray, " frames"],
+        *,
+        frame_rate: float,
+    ) -> Float[np.ndarray, " units"]:
+        """Measure; raise `UnusableClipError` if every window touches an invalid frame."""
+
+
+def clip_activation(
+    series: ActionUnitSeries, criteria: ValidityCriteria, values: Values | None = None
+) -> ClipActivation:
     """Judge the frames of a clip, and measure its activation values if enough are valid.
 
     Args:
         series: The action units of the clip.
         criteria: What is required of a frame and of the clip.
+        values: What measures the valid frames; by default `activation_values`.
 
     Returns:
         The share of valid frames, and the values where the clip is usable.
@@ -66,10 +84,12 @@ def clip_activation(series: ActionUnitSeries, criteria: ValidityCriteria) -> Cli
     if valid_share < criteria.min_valid_share:
         return ClipActivation(valid_share, None)
     try:
-        values = activation_values(series.intensities, is_valid, frame_rate=series.frame_rate)
+        found = (values or activation_values)(
+            series.intensities, is_valid, frame_rate=series.frame_rate
+        )
     except UnusableClipError:
         return ClipActivation(valid_share, None)
-    return ClipActivation(valid_share, values)
+    return ClipActivation(valid_share, found)
 
 
 def valid_frames(series: ActionUnitSeries, criteria: ValidityCriteria) -> Bool[np.ndarray, " n"]:

@@ -16,10 +16,16 @@ import math
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
+from fergi.errors import UnusableClipError
 from fergi.records.action_units import ActionUnitSeries
-from fergi.stages.activation import ClipActivation, ValidityCriteria, valid_frames, window_frames
+from fergi.stages.activation import (
+    ClipActivation,
+    ValidityCriteria,
+    clip_activation,
+    window_frames,
+)
 
 _DIGITS_READ = 17
 
@@ -34,16 +40,28 @@ def printed_activation(series: ActionUnitSeries, criteria: ValidityCriteria) -> 
     Returns:
         The share of valid frames, and the values where the clip is usable.
     """
-    is_valid = valid_frames(series, criteria)
-    valid_share = float(is_valid.mean())
-    width = window_frames(series.frame_rate)
+    return clip_activation(series, criteria, printed_values)
+
+
+def printed_values(
+    intensities: Float[np.ndarray, "frames units"],
+    is_valid: Bool[np.ndarray, " frames"],
+    *,
+    frame_rate: float,
+) -> Float[np.ndarray, " units"]:
+    """Measure how far each unit rises; see `activation_values`.
+
+    Raises:
+        UnusableClipError: If every window touches an invalid frame.
+    """
+    width = window_frames(frame_rate)
     is_whole = _is_whole(is_valid, width)
-    if valid_share < criteria.min_valid_share or not is_whole.any():
-        return ClipActivation(valid_share, None)
-    filled = np.where(np.isnan(series.intensities), -1, series.intensities)
+    if not is_whole.any():
+        raise UnusableClipError(f"no {width} frames in a row are valid")
+    filled = np.where(np.isnan(intensities), -1, intensities)
     means = pd.DataFrame(filled).rolling(width).mean().to_numpy()[is_whole]
     rises = means.max(axis=0) - means[0]
-    return ClipActivation(valid_share, np.array([read_back(rise) for rise in rises.tolist()]))
+    return np.array([read_back(rise) for rise in rises.tolist()])
 
 
 def _is_whole(is_valid: Bool[np.ndarray, " n"], width: int) -> Bool[np.ndarray, " n"]:
