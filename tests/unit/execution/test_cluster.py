@@ -74,7 +74,7 @@ print(json.dumps(facts))
 
 
 def _film(root: Path, invented: Any) -> Path:
-    for name in ("anna/session_1/baseline_clip_1", "anna/session_1/reaction_clip_1", "b/c"):
+    for name in ("anna/session_1/baseline_clip_1", "anna/session_1/reaction_clip_1", "b/session_1/reaction_clip_1"):
         path = root / f"{name}.mp4"
         invented.write_film(path, [invented.grey(80)] * 20 + [invented.grey(120)] * 13)
     return root
