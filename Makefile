@@ -32,9 +32,14 @@ models: .venv/installed-dev
 
 # Pages are tested in a real browser where Node and Chromium are, or can be installed.
 browser:
-	@command -v npm > /dev/null && command -v chromium > /dev/null || \
-		{ test "$$(id -u)" = 0 && command -v apt-get > /dev/null && apt-get -qq update && \
-		apt-get -qq install --no-install-recommends -y chromium nodejs npm > /dev/null; } || true
+	@missing=""; \
+	command -v npm > /dev/null || missing="nodejs npm"; \
+	command -v chromium > /dev/null || missing="$$missing chromium"; \
+	if test -n "$$missing" && test "$$(id -u)" = 0 && command -v apt-get > /dev/null; then \
+		{ apt-get -qq update && apt-get -qq install --no-install-recommends -y $$missing; } > /dev/null; \
+	fi || true
+	@command -v chromium > /dev/null || test -n "$$FERGI_CHROMIUM" || \
+		echo "!!! No Chromium (reason above, if it could be tried; or name one in FERGI_CHROMIUM): the browser tests are SKIPPED !!!" >&2
 	@$(MAKE) --no-print-directory web || \
 		echo "!!! No pages of the studio (reason above): the browser tests are SKIPPED !!!" >&2
 
