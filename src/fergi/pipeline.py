@@ -1,6 +1,7 @@
 """The main job on one page: a study in, preference annotations out."""
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import polars as pl
 from jaxtyping import Float
 
 from fergi.activations import activation_table, unstable_participants
+from fergi.datasets.feature_origin import FeatureOrigin, mixed_origins, origin_counts
 from fergi.datasets.fergi_study import read_study
 from fergi.errors import ScoresError
 from fergi.extraction.missing import extract_missing, joined_problems
@@ -20,6 +22,7 @@ from fergi.provenance import fergi_version, fingerprint, write_provenance
 from fergi.records.action_units import UNIT_NAMES
 from fergi.records.clip import Clip, ClipKind, Problem
 from fergi.records.preference import ANNOTATION_SCHEMA
+from fergi.records.scale import Scale
 from fergi.records.study import IMAGE_KEY, Study
 from fergi.scorers.missing import score_missing
 from fergi.scorers.score_file import ScoreRun
@@ -57,6 +60,7 @@ class AnnotationRun:
         settings: What was asked for.
         models: Name of each model used → SHA-256 of its file.
         input_fingerprint: SHA-256 of the evidence.
+        origins: What estimated the action units → how many reaction clips.
     """
 
     annotations: pl.DataFrame
@@ -64,6 +68,17 @@ class AnnotationRun:
     settings: AnnotationSettings
     models: Mapping[str, str]
     input_fingerprint: str
+    origins: Mapping[FeatureOrigin, int]
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the fusion was learned on action units of the scale that was found.
+
+        The one that is shipped was learned on FACS intensities; features of unknown origin
+        pass for these.
+        """
+        scales = {origin.scale for origin in self.origins} - {None, Scale.INTENSITY}
+        return not scales or self.settings.fusion is not None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,10 +169,11 @@ def annotate_study(
     models = _models(settings)
     scores = known_scores(study, settings.scores_table)
     preference = models.preference.restricted((FACE, *_scorers(scores, models, settings)))
-    activations, problems = activation_table(
-        _needed_clips(study, settings), settings.criteria, progress
-    )
+    clips = _needed_clips(study, settings)
+    activations, problems = activation_table(clips, settings.criteria, progress)
     problems += _unknown_units(activations, settings.valence)
+    origins = origin_counts(clip for clip in clips if clip.kind is ClipKind.REACTION)
+    problems += mixed_origins(origins)
     scores = scores.select(*IMAGE_KEY, *preference.sources[1:])
     images = _image_evidence(study.images, activations, scores, models, settings)
     return AnnotationRun(
@@ -166,6 +182,7 @@ def annotate_study(
         settings=settings,
         models={file.name: file.sha256 for file in models.files},
         input_fingerprint=fingerprint(images),
+        origins=sum(map(Counter, origins.values()), Counter()),
     )
 
 

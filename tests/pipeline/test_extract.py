@@ -255,7 +255,34 @@ def test_annotating_says_when_features_of_two_origins_are_mixed(
     (study / "anna/session_1/reaction_clip_2_features.csv").unlink()
     result = fergi("annotate", study, "-o", tmp_path / "a.csv", "--workers", "1")
     assert result.exit_code == 1
-    assert "the study: 1 clips were extracted by mesh just now, and 1 of the same" in result.stderr
+    assert "anna: has clips measured in several ways (" in result.stderr
+    assert "2 mesh (proxy)" in result.stderr
+    assert "1 of unknown origin" in result.stderr
+
+
+def test_annotating_tells_the_scale_of_what_it_believes(
+    fergi: Run, film_study: Any, tmp_path: Path
+) -> None:
+    study = film_study()
+    result = fergi("annotate", study, "-o", tmp_path / "a.csv", "--workers", "1")
+    assert "6 mesh (proxy)" in result.stdout
+    assert "no more than a guess" in result.stdout
+    record = json.loads((tmp_path / "a.csv.json").read_text())
+    assert record["summary"]["reactions_measured"] == {"mesh (proxy)": 6}
+
+
+def test_a_fusion_learned_on_a_scale_is_believed_there(
+    fergi: Run, film_study: Any, tmp_path: Path
+) -> None:
+    from fergi.weights.store import shipped_model, write_model
+
+    own = tmp_path / "own.safetensors"
+    shipped = shipped_model("fusion")
+    write_model(own, shipped.tensors, shipped.metadata)
+    study = film_study()
+    result = fergi("annotate", study, "-o", tmp_path / "a.csv", "--fusion", own, "--workers", "1")
+    assert "6 mesh (proxy)" in result.stdout
+    assert "no more than a guess" not in result.stdout
 
 
 def test_the_simple_form_extracts_too(film_study: Any) -> None:

@@ -21,6 +21,11 @@ from fergi.stages.valence import Valence
 if TYPE_CHECKING:
     from fergi.extraction.run import ExtractionRun
 
+_UNCALIBRATED = (
+    "probabilities were learned on FACS intensities; on this scale they are no more than a guess, "
+    "until you learn your own from rankings: fergi train fusion"
+)
+
 StudyFolder = Annotated[
     Path,
     typer.Argument(
@@ -152,12 +157,14 @@ def annotation_facts(run: AnnotationRun) -> dict[str, Any]:
     table = run.annotations
     sources = table["source"].value_counts(sort=True)
     confidence = table["confidence"].drop_nulls()
-    return {
+    facts = {
         "participants": table["participant"].n_unique(),
         "sessions": table.select(pl.struct("participant", "session").n_unique()).item(),
         "pairs": len(table),
+        "reactions_measured": {str(origin): count for origin, count in run.origins.items()},
         "judged_by": dict(sources.iter_rows()),
         "decided": table["preferred"].count(),
         "at_least_80_percent_sure": int((confidence >= 0.8).sum()),
         "problems_found": len(run.problems),
     }
+    return facts if run.is_calibrated else facts | {"mind": _UNCALIBRATED}

@@ -68,13 +68,5 @@ def joined_problems(
     if extraction is None:
         return tuple(problems)
     told = {"/".join(features.parts[-3:]) for features in extraction.failed}
-    mixed = []
-    if extraction.others and extraction.done:
-        reason = (
-            f"{extraction.done} clips were extracted by {extraction.identity.estimator} just now, "
-            f"and {extraction.others} of the same people have features of another origin; their "
-            "numbers are not alike: run fergi extract --overwrite to have all from one"
-        )
-        mixed.append(Problem("the study", reason))
     later = [problem for problem in problems if problem.place not in told]
-    return (*extraction.problems, *mixed, *later)
+    return (*extraction.problems, *later)
