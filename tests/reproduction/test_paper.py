@@ -76,7 +76,7 @@ def test_parameters_are_mostly_those_that_the_authors_report(found: Reproduction
 def test_half_credit_for_ties_lifts_hps_to_what_is_known(
     study: Study, activations: pl.DataFrame, found: Reproduction
 ) -> None:
-    table = oddity_table(study, activations, found)
+    table = oddity_table(study, activations, found, None)
     ties = table.filter(score="HPS_V2_score").row(0, named=True)
     assert round(ties["without"], 1) == 62.6
     assert table["published"].is_between(0, 100).all()

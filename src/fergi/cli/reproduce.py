@@ -43,7 +43,7 @@ def reproduce(
     parts = _parts(only)
     with needing_extras():
         from fergi.evaluation.as_published.arithmetic import printed_activation
-        from fergi.evaluation.reproduction import nested_predictions, reproduction
+        from fergi.evaluation.reproduction import nested_reproduction, reproduction
         from fergi.report.paper import write_paper
     study = read_study(release)
     if study.layout is not Layout.RELEASE:
@@ -60,7 +60,7 @@ def reproduce(
     with progress_bar("Training without each participant", quiet=is_silent) as progress:
         found = reproduction(study, printed, baselines, parts, progress)
     with progress_bar("Training by the nested protocol", quiet=is_silent) as progress:
-        nested = nested_predictions(study, activations, progress) if "nested" in parts else None
+        nested = nested_reproduction(study, activations, progress) if "nested" in parts else None
     problems += unread
     comparison = write_paper(out, study, activations, found, nested, problems)
     verdicts = dict(comparison["verdict"].value_counts(sort=True).iter_rows())

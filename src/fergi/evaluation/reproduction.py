@@ -33,11 +33,12 @@ from fergi.evaluation.association import (
 )
 from fergi.evaluation.comparison import Cell, cells, published_values
 from fergi.evaluation.nested import Evidence, held_out_predictions, held_out_valences
+from fergi.evaluation.nested_weights import nested_weights
 from fergi.progress import Progress, unreported
 from fergi.records.action_units import UNIT_NAMES
 from fergi.records.study import IMAGE_KEY, Study
 from fergi.settings import REPRODUCTION_PARTS
-from fergi.stages.valence import au4_valence
+from fergi.stages.valence import Valence, au4_valence
 from fergi.training.ranked_reactions import RankedReactions, ranked_reactions
 
 FACE_V3 = "AUs_integrated_score"
@@ -112,17 +113,31 @@ def reproduction(
     return found
 
 
-def nested_predictions(
+@dataclass(frozen=True, slots=True, eq=False)
+class NestedReproduction:
+    """The same questions, without the oddities.
+
+    Attributes:
+        predictions: Of `fergi.evaluation.nested.held_out_predictions`.
+        weighted: The paper's own weights, chosen without the one held out.
+    """
+
+    predictions: pl.DataFrame
+    weighted: Outcome
+
+
+def nested_reproduction(
     study: Study, activations: pl.DataFrame, progress: Progress = unreported
-) -> pl.DataFrame:
+) -> NestedReproduction:
     """Judge every ranked pair by the nested protocol, with the scores that the paper joins."""
-    evidence = Evidence(
-        images=study.images,
-        reactions=ranked_reactions(study.images, activations),
-        scores=study.scores,
-        scorers=[SCORES[name] for name in ENSEMBLED],
+    reactions = ranked_reactions(study.images, activations)
+    scorers = [SCORES[name] for name in ENSEMBLED]
+    valences = held_out_valences(reactions, progress)
+    given = trial(reactions, study.scores)
+    return NestedReproduction(
+        held_out_predictions(Evidence(study.images, reactions, study.scores, scorers), valences),
+        Outcome(*nested_weights(given, valences[Valence.FAU_NET])),
     )
-    return held_out_predictions(evidence, held_out_valences(evidence.reactions, progress))
 
 
 def _usable_reactions(study: Study, printed: pl.DataFrame) -> pl.DataFrame:

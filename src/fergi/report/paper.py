@@ -8,7 +8,7 @@ import polars as pl
 from fergi.evaluation.comparison import comparison_table
 from fergi.evaluation.measures import nested_tables
 from fergi.evaluation.oddities import oddity_table
-from fergi.evaluation.reproduction import Reproduction
+from fergi.evaluation.reproduction import NestedReproduction, Reproduction
 from fergi.files import replacing, write_table
 from fergi.provenance import fingerprint, write_provenance
 from fergi.records.clip import Problem
@@ -27,7 +27,7 @@ def write_paper(
     study: Study,
     activations: pl.DataFrame,
     found: Reproduction,
-    nested: pl.DataFrame | None,
+    nested: NestedReproduction | None,
     problems: Sequence[Problem],
 ) -> pl.DataFrame:
     """Write `tables/`, `figures/` and `report.html`.
@@ -37,7 +37,7 @@ def write_paper(
         study: The release.
         activations: Of its clips.
         found: The published protocol.
-        nested: Predictions of the nested protocol, if they were asked for.
+        nested: The nested protocol, if it was asked for.
         problems: What is missing or different in the release; if anything is, nothing is
             comparable.
 
@@ -48,15 +48,16 @@ def write_paper(
         OutputError: If a file cannot be written.
     """
     comparison = comparison_table(found.cells, is_comparable=not problems)
-    oddities = oddity_table(study, activations, found) if _is_whole(found) else None
-    summary = {} if nested is None else nested_tables(nested)
+    oddities = oddity_table(study, activations, found, nested) if _is_whole(found) else None
+    summary = {} if nested is None else _nested_tables(nested)
+    predictions = None if nested is None else nested.predictions
     tables = {**paper_tables(found), **summary, "comparison": comparison}
     if oddities is not None:
         tables["oddities"] = oddities
     for name, table in tables.items():
         write_table(table, out / "tables" / f"{name}.csv")
     network = FauNet.from_tensors(shipped_model("fau-net").tensors)
-    figures = paper_figures(found, network, nested, summary)
+    figures = paper_figures(found, network, predictions, summary)
     for name, figure in figures.items():
         for ending in FIGURE_FORMATS:
             save_figure(figure, out / "figures" / f"{name}.{ending}")
@@ -92,6 +93,14 @@ def paper_tables(found: Reproduction) -> dict[str, pl.DataFrame]:
         "heat_map_v1": found.heat_map,
     }
     return tables | {name: table for name, table in others.items() if table is not None}
+
+
+def _nested_tables(nested: NestedReproduction) -> dict[str, pl.DataFrame]:
+    return {
+        **nested_tables(nested.predictions),
+        "nested_weights_accuracy": nested.weighted.accuracy,
+        "nested_weights": nested.weighted.parameters,
+    }
 
 
 def _is_whole(found: Reproduction) -> bool:
