@@ -13,6 +13,8 @@ import argparse
 import json
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +23,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import polars as pl
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -33,9 +36,7 @@ from fergi.training.action_units.batches import Lesson, batches
 from fergi.training.action_units.label_weights import label_weights
 from fergi.training.action_units.losses import ActionUnitLosses
 from fergi.training.action_units.networks import initial_network
-from fergi.training.action_units.preparation import prepare_faces
 from fergi.training.action_units.recipe import Precision, Recipe
-from fergi.weights.fetched import fetched_model
 
 SIZE = (1024, 768)
 HALF = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
@@ -48,51 +49,61 @@ def cpu_seconds() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def frames_of_disfa_size(folder: Path, pictures: int) -> FaceSequence:
-    """Write PNGs of DISFA's size: the miniature's faces, enlarged."""
-    import polars as pl  # noqa: PLC0415 (only here)
+def write_disfa(root: Path, pictures: int) -> None:
+    """Write a tree as DISFA has it: the miniature's faces, enlarged, each several times."""
+    table = pl.read_parquet(FACES).filter(pl.col("path").str.contains("^DISFA/.*png$"))
+    for name, content in table.rows():
+        first = root / name
+        first.parent.mkdir(parents=True, exist_ok=True)
+        first.write_bytes(_enlarged(content))
+    for folder in sorted({(root / name).parent for name in table["path"]}):
+        frames = _repeat_pictures(folder, max(1, pictures // len(table)))
+        _write_labels(root / "DISFA" / "ActionUnit_Labels" / folder.name, frames)
 
-    table = pl.read_parquet(FACES).filter(pl.col("path").str.ends_with(".png"))
-    for number, content in enumerate(table["content"].head(pictures)):
-        picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
-        face = cv2.resize(picture, (SIZE[1], SIZE[1]), interpolation=cv2.INTER_CUBIC)
-        grain = np.random.default_rng(number).integers(0, 8, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
-        left = (SIZE[0] - SIZE[1]) // 2
-        grain[:, left : left + SIZE[1]] = cv2.add(face, grain[:, left : left + SIZE[1]])
-        cv2.imwrite(str(folder / f"{number}.png"), grain)
-    files = sorted(folder.iterdir(), key=lambda path: int(path.stem))
-    return FaceSequence(
-        dataset=DISFA,
-        person="SN900",
-        name="left",
-        source=folder,
-        files=tuple(path.name for path in files),
-        frames=np.arange(len(files)),
-        labels=np.zeros((len(files), len(ACTION_UNITS))),
-    )
+
+def _enlarged(content: bytes) -> bytes:
+    picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
+    face = cv2.resize(picture, (SIZE[1], SIZE[1]), interpolation=cv2.INTER_CUBIC)
+    stream = np.random.default_rng(len(content))
+    grain = stream.integers(0, 8, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
+    left = (SIZE[0] - SIZE[1]) // 2
+    grain[:, left : left + SIZE[1]] = cv2.add(face, grain[:, left : left + SIZE[1]])
+    return cv2.imencode(".png", grain)[1].tobytes()
+
+
+def _repeat_pictures(folder: Path, times: int) -> range:
+    there = sorted(folder.iterdir(), key=lambda path: int(path.stem))
+    frames = range(1, times * len(there) + 1)
+    for frame in frames[len(there) :]:
+        (folder / f"{frame}.png").hardlink_to(there[(frame - 1) % len(there)])
+    return frames
+
+
+def _write_labels(folder: Path, frames: range) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = "".join(f"{frame},0\n" for frame in frames)
+    for unit in ACTION_UNITS:
+        (folder / f"{folder.name}_au{unit}.txt").write_text(lines, encoding="utf-8")
 
 
 def prepare(options: argparse.Namespace) -> dict[str, Any]:
-    """Prepare pictures of DISFA's size."""
+    """Prepare pictures of DISFA's size, from the start of the command to its end."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "pictures").mkdir()
-        whole = frames_of_disfa_size(folder / "pictures", options.pictures)
-        halves = [
-            FaceSequence(DISFA, f"SN90{at}", "left", whole.source, whole.files[at::2],
-                         whole.frames[at::2], whole.labels[at::2])
-            for at in (0, 1)
-        ]  # fmt: skip
+        write_disfa(folder, options.pictures)
+        command = [sys.executable, "-m", "fergi", "au", "prepare", "--json"]
+        command += ["--disfa", str(folder / "DISFA"), "--out", str(folder / "store")]
+        command += ["--workers", str(options.workers)]
         start, before = time.perf_counter(), cpu_seconds()
-        model = fetched_model("face-landmarker")
-        found = prepare_faces(halves, [], folder / "store", model, workers=options.workers)
+        ended = subprocess.run(command, check=True, capture_output=True)
         wall, cpu = time.perf_counter() - start, cpu_seconds() - before
+    found = json.loads(ended.stdout)["pictures"]
     return {
-        "pictures": found.pictures,
+        "pictures": found,
         "size": "×".join(map(str, SIZE)),
         "workers": options.workers,
-        "pictures_per_second": found.pictures / wall,
-        "pictures_per_cpu_second": found.pictures / cpu,
+        "pictures_per_second": found / wall,
+        "pictures_per_cpu_second": found / cpu,
     }
 
 
@@ -127,7 +138,12 @@ def loader(options: argparse.Namespace) -> dict[str, Any]:
         for batch in batches(lesson, 0, 0, 1):
             count += len(batch.pictures)
         wall, cpu = time.perf_counter() - start, cpu_seconds() - before
-    return {"pictures_per_second": count / wall, "pictures_per_cpu_second": count / cpu}
+    return {
+        "pictures": count,
+        "batch": options.batch,
+        "pictures_per_second": count / wall,
+        "pictures_per_cpu_second": count / cpu,
+    }
 
 
 def measured(step: Callable[[], None], device: torch.device, repeats: int) -> float:
@@ -229,11 +245,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--precision", type=Precision, default=Precision.FP32)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--pictures", type=int, default=5120)
+    parser.add_argument("--pictures", type=int, default=2048)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    print(json.dumps(COMMANDS[options.what](options), indent=2))
+    print(json.dumps(COMMANDS[options.what](options), indent=2, ensure_ascii=False))
 
 
 if __name__ == "__main__":

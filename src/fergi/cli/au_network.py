@@ -55,7 +55,8 @@ def prepare(
 
     Example: fergi au prepare --disfa DISFA --disfa-plus DISFAPlus --out faces
     """
-    from fergi.training.action_units.preparation import prepare_faces
+    with needing_extras():
+        from fergi.training.action_units.preparation import prepare_faces
     from fergi.weights.fetched import fetched_model
 
     face_model = fetched_model(_FACE_MODEL)

@@ -136,6 +136,7 @@ _MOST_SCORES = 10
 _EXTRA_OF = {
     "torch": "train",
     "onnx": "train",
+    "kornia_rs": "train",
     "sklearn": "train",
     "matplotlib": "report",
     "scipy": "report",

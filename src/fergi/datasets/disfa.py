@@ -27,6 +27,11 @@ _CAMERA_FOLDER = re.compile(
 )
 _VIDEO = re.compile(r"(?:left|right)video(\w+?)(?:_comp)?\.(?:avi|mp4|mov|mkv)", re.IGNORECASE)
 
+_NUMBERED_FROM_0 = (
+    ". Labels count frames from 1: if these pictures were counted from 0, each now has the label "
+    "of the frame before it, so number them from 1"
+)
+
 Labels = Mapping[int, Float[np.ndarray, " units"]]
 
 
@@ -59,7 +64,8 @@ def read_disfa(root: Path) -> LabelledFaces:
     if not label_folders or not any(sources.values()):
         raise DatasetError(
             f"{root}: is not DISFA as it is distributed; it needs ActionUnit_Labels/SN001/… and "
-            "Images_LeftCamera/SN001/1.png … or Videos_LeftCamera/LeftVideoSN001_comp.avi"
+            "Images_LeftCamera/SN001/1.png … or Videos_LeftCamera/LeftVideoSN001_comp.avi, and has "
+            f"{_named(root)}; name the folder that holds them"
         )
     oddities = Oddities()
     labels = {folder.name: _disfa_labels(folder, oddities) for folder in label_folders}
@@ -85,8 +91,9 @@ def read_disfa_plus(root: Path) -> LabelledFaces:
     label_trials, picture_trials = _trials(root / "Labels"), _trials(root / "Images")
     if not label_trials or not picture_trials:
         raise DatasetError(
-            f"{root}: is not DISFA+ as it is distributed; it needs "
-            "Labels/SN001/<trial>/AU1.txt … and Images/SN001/<trial>/000.jpg …"
+            f"{root}: is not DISFA+ as it is distributed; it needs Labels/SN001/<trial>/AU1.txt … "
+            f"and Images/SN001/<trial>/000.jpg …, and has {_named(root)}; name the folder that "
+            "holds them"
         )
     oddities = Oddities()
     sequences: list[FaceSequence] = []
@@ -155,6 +162,12 @@ def _folders(root: Path) -> list[Path]:
     )
 
 
+def _named(root: Path) -> str:
+    """Name the folders in a folder, the first few of them."""
+    names = [folder.name for folder in _folders(root)]
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "") if names else "no folder"
+
+
 @dataclass(frozen=True, slots=True)
 class _Name:
     """Which sequence is meant."""
@@ -184,7 +197,9 @@ def _sequence(
         yield _joined(name, source, {}, list(labels), labels)
         return
     files = _numbered_pictures(source, name.place, oddities)
-    _note_frames(OddityKind.NO_LABEL, files.keys() - labels.keys(), name.place, oddities)
+    unlabelled = files.keys() - labels.keys()
+    advice = _NUMBERED_FROM_0 if name.dataset == DISFA and 0 in unlabelled else ""
+    _note_frames(OddityKind.NO_LABEL, unlabelled, name.place, oddities, advice)
     _note_frames(OddityKind.NO_PICTURE, labels.keys() - files.keys(), name.place, oddities)
     frames = [frame for frame in files if frame in labels]
     if frames:
@@ -205,8 +220,10 @@ def _joined(
     )
 
 
-def _note_frames(kind: OddityKind, frames: set[int], place: str, oddities: Oddities) -> None:
-    oddities.add(kind, place, len(frames), f"frames {listed(list(frames))}; left out")
+def _note_frames(
+    kind: OddityKind, frames: set[int], place: str, oddities: Oddities, advice: str = ""
+) -> None:
+    oddities.add(kind, place, len(frames), f"frames {listed(list(frames))}; left out{advice}")
 
 
 def _numbered_pictures(folder: Path, place: str, oddities: Oddities) -> dict[int, str]:

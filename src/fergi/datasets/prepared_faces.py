@@ -143,19 +143,19 @@ class FaceStore:
             The table.
 
         Raises:
-            DatasetError: If there is no picture.
+            DatasetError: If there is no picture; what was odd is written all the same.
             OutputError: If a file cannot be written.
         """
-        parts = [_shard_table(sequence, path) for sequence, path in shards]
-        if not sum(map(len, parts)):
-            raise DatasetError(
-                f"{self.root}: not one picture shows a face that could be prepared; "
-                f"see {_ODDITIES} in there"
-            )
-        table = pl.concat(parts)
         odd = [asdict(oddity) | {"kind": oddity.kind.value} for oddity in oddities]
         schema = {"kind": pl.String, "place": pl.String, "count": pl.Int64, "detail": pl.String}
         write_table(pl.DataFrame(odd, schema=schema), self.root / _ODDITIES)
+        parts = [_shard_table(sequence, path) for sequence, path in shards]
+        if not sum(map(len, parts)):
+            raise DatasetError(
+                f"{self.root}: not one picture shows a face that could be prepared; the reasons "
+                f"are in {_ODDITIES} in there"
+            )
+        table = pl.concat(parts)
         write_table(table, self.root / _TABLE)
         return table
 

@@ -204,6 +204,13 @@ def test_of_a_frame_that_is_labelled_twice_the_first_line_counts(disfa: Path) ->
     np.testing.assert_array_equal(read_disfa(disfa).sequences[0].labels, _planted())
 
 
+def test_pictures_that_were_counted_from_0_are_told_to_be(disfa: Path) -> None:
+    (disfa / "Images_LeftCamera" / "SN001" / "0.png").touch()
+    (oddity,) = read_disfa(disfa).oddities
+    assert oddity.kind is OddityKind.NO_LABEL
+    assert "frames 0; left out. Labels count frames from 1" in oddity.detail
+
+
 def test_a_person_without_labels_is_named_for_each_camera(disfa: Path) -> None:
     _remove(disfa / "ActionUnit_Labels" / "SN002")
     faces = read_disfa(disfa)
@@ -229,7 +236,10 @@ def test_a_trial_without_pictures_or_labels_is_named(disfa_plus: Path) -> None:
 def test_a_folder_of_something_else_is_refused(
     tmp_path: Path, read: Callable[[Path], LabelledFaces]
 ) -> None:
-    with pytest.raises(DatasetError, match="as it is distributed; it needs"):
+    with pytest.raises(DatasetError, match=r"as it is distributed; it needs .*, and has no folder"):
+        read(tmp_path)
+    (tmp_path / "DISFA").mkdir()
+    with pytest.raises(DatasetError, match="and has DISFA; name the folder that holds them"):
         read(tmp_path)
 
 

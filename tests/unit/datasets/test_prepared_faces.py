@@ -147,5 +147,7 @@ def test_a_store_without_a_picture_is_refused(tmp_path: Path) -> None:
         np.empty((0, 12)),
         np.empty((0, 3)),
     )
-    with pytest.raises(DatasetError, match="not one picture shows a face"):
+    with pytest.raises(DatasetError, match=r"the reasons are in oddities\.csv"):
         _written(tmp_path, {"a": empty})
+    assert read_table(tmp_path / "oddities.csv")["kind"].to_list() == ["pictures without a face"]
+    assert not (tmp_path / "faces.parquet").exists()

@@ -1,0 +1,83 @@
+"""The labelled pictures of a sequence, out of files or out of a video."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import kornia_rs.io
+import numpy as np
+from jaxtyping import UInt8
+
+from fergi.errors import VideoError
+from fergi.records.labelled_faces import FaceSequence
+from fergi.stages.perception.video import video_frames
+
+Image = UInt8[np.ndarray, "height width 3"]
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_EIGHT_BITS_RGB = b"\x08\x02"
+
+
+def sequence_pictures(
+    sequence: FaceSequence, positions: Sequence[int]
+) -> Iterator[tuple[int, Image | str]]:
+    """Open pictures of a sequence.
+
+    Args:
+        sequence: Where they are.
+        positions: Which of them.
+
+    Yields:
+        Each position, and its picture in RGB; or why there is none, if more can be said than
+        that it does not open. Positions of a video come in the order of its frames.
+    """
+    if not positions:
+        return
+    if sequence.files:
+        for position in positions:
+            picture = opened_picture(sequence.source / sequence.files[position])
+            yield position, "" if picture is None else picture
+        return
+    yield from _video_pictures(sequence, positions)
+
+
+def opened_picture(path: Path) -> Image | None:
+    """Open a picture in RGB; None if it is none."""
+    content = path.read_bytes()
+    picture = _plain_png(content) if content.startswith(_PNG) else None
+    return _any_picture(content) if picture is None else picture
+
+
+def _plain_png(content: bytes) -> Image | None:
+    """Decode a PNG of 8-bit RGB, to the same pixels as OpenCV does in three times the time."""
+    width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
+    if content[24:26] != _EIGHT_BITS_RGB:
+        return None
+    try:
+        return np.asarray(kornia_rs.io.decode_image_png_u8(content, (height, width), "rgb"))
+    except Exception:  # noqa: BLE001 (it raises no other kind for a damaged file)
+        return None
+
+
+def _any_picture(content: bytes) -> Image | None:
+    if not content:
+        return None
+    return cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR_RGB)
+
+
+def _video_pictures(
+    sequence: FaceSequence, positions: Sequence[int]
+) -> Iterator[tuple[int, Image | str]]:
+    """Take the labelled frames out of a video, whose first frame has number 1."""
+    position_of = {int(sequence.frames[position]): position for position in positions}
+    last, reason = max(position_of), f"{sequence.source.name} ends before them"
+    try:
+        for number, frame in enumerate(video_frames(sequence.source), start=1):
+            if number in position_of:
+                yield position_of.pop(number), frame.image
+            if number >= last:
+                return
+    except VideoError as error:
+        reason = str(error)
+    for position in position_of.values():
+        yield position, reason
