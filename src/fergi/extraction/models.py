@@ -25,18 +25,24 @@ class FaceFinder(Protocol):
         """Look at one frame."""
 
 
+Landmarked = Callable[[Sequence[VideoFrame], Sequence[Face]], Sequence[Face]]
+"""Gives faces in frames landmarks of their own, or leaves them as they are."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Models:
     """What a worker sees with.
 
     Attributes:
         faces: Finds the face of each frame.
+        landmarked: Gives each face the landmarks of a network, where one is asked for.
         head_ratios: Pitch and yaw ratio of each face.
         estimator: Estimates its action units.
         hashes: Name of each model → SHA-256 of its file.
     """
 
     faces: FaceFinder
+    landmarked: Landmarked
     head_ratios: Callable[[Sequence[Face]], Float[np.ndarray, "faces 2"]]
     estimator: ActionUnitEstimator
     hashes: Mapping[str, str]
@@ -59,16 +65,23 @@ def load_models(settings: ExtractionSettings, device: str) -> Models:
     """
     from fergi.records.landmarks import head_ratios
     from fergi.stages.perception.faces import FaceLandmarker
-    from fergi.stages.perception.landmarks import mesh_landmarks68
+    from fergi.stages.perception.landmarks import face_landmarks
     from fergi.weights.fetched import fetched_model
 
-    estimator, hashes = _estimator(settings, device)
+    require_weights(settings)
     task = fetched_model(_FACE_MODEL)
+    estimator = _estimator(settings, device)
+    landmarked, landmark_hashes = _landmarks(settings, device)
     return Models(
         faces=FaceLandmarker(task, is_tracking=settings.is_tracking),
-        head_ratios=lambda faces: head_ratios(np.stack([mesh_landmarks68(f.mesh) for f in faces])),
+        landmarked=landmarked,
+        head_ratios=lambda faces: head_ratios(np.stack([face_landmarks(face) for face in faces])),
         estimator=estimator,
-        hashes={_FACE_MODEL: hashlib.sha256(task).hexdigest(), **hashes},
+        hashes={
+            _FACE_MODEL: hashlib.sha256(task).hexdigest(),
+            estimator.name: estimator.sha256,
+            **landmark_hashes,
+        },
     )
 
 
@@ -87,28 +100,26 @@ def require_weights(settings: ExtractionSettings) -> None:
         )
 
 
-def _estimator(
-    settings: ExtractionSettings, device: str
-) -> tuple[ActionUnitEstimator, dict[str, str]]:
-    """Load an estimator; beside it the hashes of all its files."""
-    require_weights(settings)
+def _estimator(settings: ExtractionSettings, device: str) -> ActionUnitEstimator:
     if settings.estimator is EstimatorName.MESH or settings.weights is None:
         from fergi.stages.perception.estimators.mesh import MeshEstimator
 
-        mesh = MeshEstimator(named_model(EstimatorName.MESH.value, settings.weights))
-        return mesh, {mesh.name: mesh.sha256}
+        return MeshEstimator(named_model(EstimatorName.MESH.value, settings.weights))
     from fergi.stages.perception.estimators import fergi_ir50
     from fergi.stages.perception.estimators.runtime import Placement
 
-    network = fergi_ir50.load(
-        settings.weights,
-        landmark_weights=settings.landmark_weights,
-        placement=Placement(_device(device)),
-    )
-    hashes = {network.name: network.sha256}
-    if network.landmark_sha256 is not None:
-        hashes["landmarks"] = network.landmark_sha256
-    return network, hashes
+    return fergi_ir50.load(settings.weights, Placement(_device(device)))
+
+
+def _landmarks(settings: ExtractionSettings, device: str) -> tuple[Landmarked, dict[str, str]]:
+    """Load a landmark network, if one is asked for; beside it the hash of its file."""
+    if settings.landmark_weights is None:
+        return lambda _frames, faces: faces, {}
+    from fergi.stages.perception.estimators import landmark_network
+    from fergi.stages.perception.estimators.runtime import Placement
+
+    network = landmark_network.load(settings.landmark_weights, Placement(_device(device)))
+    return network.landmarked, {"landmarks": network.sha256}
 
 
 def _device(asked: str) -> str:

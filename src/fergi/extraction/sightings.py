@@ -161,10 +161,9 @@ def _records(frames: list[VideoFrame], models: Models) -> np.ndarray:
     records["faces"] = [one.faces for one in seen]
     found = [place for place, one in enumerate(seen) if one.face is not None]
     if found:
-        faces = [one.face for one in seen if one.face is not None]
+        with_face = [frames[place] for place in found]
+        faces = models.landmarked(with_face, [one.face for one in seen if one.face is not None])
         records["confidence"][found] = [face.score for face in faces]
         records["pitch"][found], records["yaw"][found] = models.head_ratios(faces).T
-        records["observations"][found] = models.estimator.observations(
-            [frames[place] for place in found], faces
-        )
+        records["observations"][found] = models.estimator.observations(with_face, faces)
     return records

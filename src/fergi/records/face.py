@@ -37,6 +37,8 @@ class Face:
         blendshapes: Coefficients, 0 to 1, in the network's own order.
         rotation: Turns the face's own axes (x to its left, y up, z out of the face) into the
             camera's: the head's pose.
+        landmarks: The 68 landmarks that a network of their own found, in pixels of the frame;
+            None where points of the mesh stand for them.
     """
 
     box: Float[np.ndarray, "4"]
@@ -44,6 +46,7 @@ class Face:
     mesh: Float[np.ndarray, "478 3"]
     blendshapes: Float[np.ndarray, "52"]
     rotation: Float[np.ndarray, "3 3"]
+    landmarks: Float[np.ndarray, "68 2"] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -115,7 +115,7 @@ class DeadlyFaces(InventedFaces):
 
 def _models(faces: InventedFaces, estimator: InventedEstimator) -> Models:
     hashes = {"face-landmarker": "f" * 64, estimator.name: estimator.sha256}
-    return Models(faces, _head_ratios, estimator, hashes)
+    return Models(faces, lambda _frames, found: found, _head_ratios, estimator, hashes)
 
 
 def _head_ratios(faces: Sequence[Face]) -> np.ndarray:

@@ -73,7 +73,8 @@ def aligned_face(
     picture = Image.fromarray(crop)
     shrink = int(longer / FACE_SIZE / 2)
     if shrink > 1:
-        size = (round(picture.width / shrink), round(picture.height / shrink))
+        # At least a pixel, for landmarks that lie far beyond the crop.
+        size = (max(1, round(picture.width / shrink)), max(1, round(picture.height / shrink)))
         picture = picture.resize(size, Image.Resampling.LANCZOS)
         corners = corners / shrink
     picture, corners = _cut_to(corners, picture)

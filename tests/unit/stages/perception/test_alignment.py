@@ -109,6 +109,10 @@ def test_a_face_seen_edge_on_still_gives_a_picture(landmarks: np.ndarray) -> Non
     assert aligned.shape == (FACE_SIZE, 1, 3)
 
 
+def test_landmarks_far_apart_still_give_a_picture(landmarks: np.ndarray) -> None:
+    assert max(aligned_face(np.zeros((40, 30, 3), np.uint8), landmarks * 500).shape) == 112
+
+
 def test_landmarks_beyond_the_crop_give_a_black_picture(landmarks: np.ndarray) -> None:
     aligned = aligned_face(np.full((100, 100, 3), 255, dtype=np.uint8), landmarks + 500)
     assert not aligned.any()

@@ -1,19 +1,22 @@
 """What evaluates a network: ONNX Runtime on a processor, torch on a GPU or in its absence."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from fergi.errors import MissingExtraError, UsageError
+from fergi.stages.perception.alignment import FACE_SIZE
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
 CPU = "cpu"
+
+_BRIGHTEST = 255
 
 _COMPILED_BATCH = 4
 """More pictures at once fill no processor better, and no longer fit its cache."""
@@ -51,6 +54,16 @@ class Definition:
 
     graph: Callable[[Mapping[str, np.ndarray]], bytes]
     module: Callable[[], "nn.Module"]
+
+
+def channels_first(
+    pictures: Sequence[UInt8[np.ndarray, "112 112 3"]],
+) -> Float[np.ndarray, "pictures 3 112 112"]:
+    """Stack RGB pictures as the networks take them: 0 to 1, channels first."""
+    stacked = np.zeros((len(pictures), 3, FACE_SIZE, FACE_SIZE), dtype=np.float32)
+    for place, picture in zip(stacked, pictures, strict=True):
+        place[:] = picture.transpose(2, 0, 1)
+    return stacked / np.float32(_BRIGHTEST)
 
 
 def network(

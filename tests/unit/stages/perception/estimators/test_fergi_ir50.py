@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import safetensors.numpy
 from fergi.errors import WeightsError
 from fergi.records.action_units import ACTION_UNITS
 from fergi.records.face import Face, VideoFrame
+from fergi.stages.perception.alignment import crop_origin
 from fergi.stages.perception.estimators.fergi_ir50 import FergiIr50, load
 from fergi.stages.perception.estimators.ir50_files import (
     DEPTH,
@@ -15,11 +17,7 @@ from fergi.stages.perception.estimators.ir50_files import (
     UNKNOWN_LICENCE,
     IntensityNetwork,
 )
-from fergi.stages.perception.estimators.networks.layout import (
-    Layout,
-    iresnet_layout,
-    mobilefacenet_layout,
-)
+from fergi.stages.perception.estimators.networks.layout import Layout, iresnet_layout
 from fergi.stages.perception.estimators.protocol import ActionUnitEstimator, Scale
 
 Draw = Callable[[Layout], dict[str, np.ndarray]]
@@ -43,8 +41,8 @@ def units() -> _Recorder:
     return _Recorder(np.arange(len(ACTION_UNITS), dtype=np.float32))
 
 
-def _estimator(units: _Recorder, landmarks: _Recorder | None = None) -> FergiIr50:
-    return FergiIr50(IntensityNetwork("0" * 64, UNKNOWN_LICENCE, Scale.INTENSITY, units), landmarks)
+def _estimator(units: _Recorder) -> FergiIr50:
+    return FergiIr50(IntensityNetwork("0" * 64, UNKNOWN_LICENCE, Scale.INTENSITY, units))
 
 
 def _face(box: np.ndarray, mesh: np.ndarray | None = None) -> Face:
@@ -84,33 +82,14 @@ def test_the_network_sees_what_the_authors_network_saw(
 
 
 def test_landmarks_of_a_network_take_the_place_of_the_meshs(
-    units: _Recorder, reference: Reference
+    units: _Recorder, reference: Reference, reference_landmarks: np.ndarray
 ) -> None:
-    landmarks = _Recorder(reference("landmarks68").ravel().astype(np.float32))
     frame = VideoFrame(0.0, reference("frame"))
-    _estimator(units, landmarks).observations([frame], [_face(reference("box"))])
-    assert landmarks.given[0].shape == (1, 3, 112, 112)
-    # The crop at a glance: its mean light survives the resizing.
-    assert landmarks.given[0].mean() == pytest.approx(reference("crop").mean() / 255, abs=0.01)
+    face = _face(reference("box"))
+    landmarks = reference_landmarks + crop_origin(face.box)
+    _estimator(units).observations([frame], [replace(face, landmarks=landmarks)])
     wanted = reference("padded").transpose(2, 0, 1) / 255
     assert np.mean(np.abs(units.given[0][0] - wanted) <= 1.01 / 255) >= 0.99
-
-
-def test_its_head_ratios_come_from_the_landmarks_that_align(
-    units: _Recorder, reference: Reference
-) -> None:
-    frame = VideoFrame(0.0, reference("frame"))
-    landmarks = _Recorder(reference("landmarks68").ravel())
-    by_network = _estimator(units, landmarks).head_ratios([frame], [_face(reference("box"))])
-    by_mesh = _estimator(units).head_ratios([frame], [_face(reference("box"), reference("mesh"))])
-    # The recorded landmarks are those of the mesh, as shares of the crop.
-    assert by_network[0] == pytest.approx(reference("ratios"), abs=1e-6)
-    assert by_mesh[0] == pytest.approx(reference("ratios"), abs=1e-6)
-    assert not units.given
-
-
-def test_no_faces_have_no_head_ratios(units: _Recorder) -> None:
-    assert _estimator(units).head_ratios([], []).shape == (0, 2)
 
 
 def test_an_observation_is_the_intensities(units: _Recorder) -> None:
@@ -165,13 +144,3 @@ def test_a_recognition_network_in_its_place_is_refused(draw_weights: Draw, tmp_p
         WeightsError, match=r"glint360k_r18.*another network: fc.weight is 512 .* 384"
     ):
         load(path)
-
-
-def test_the_landmark_network_is_checked_too(
-    weights: Path, draw_weights: Draw, tmp_path: Path
-) -> None:
-    landmarks = tmp_path / "mobilefacenet.safetensors"
-    landmarks.write_bytes(safetensors.numpy.save(draw_weights(mobilefacenet_layout())))
-    assert load(weights, landmark_weights=landmarks).landmark_sha256
-    with pytest.raises(WeightsError, match="Give the public MobileFaceNet"):
-        load(weights, landmark_weights=weights)
