@@ -23,6 +23,13 @@ CONFIDENCE_RULES = {
     "confidence lies between 0.5 and 1": pl.col("confidence").is_between(0.5, 1, closed="right"),
 }
 
+PAIR_RULES = {
+    "id is given once": pl.col("id").is_first_distinct(),
+    "prompt is not blank": pl.col("prompt").str.strip_chars() != "",
+    **CONFIDENCE_RULES,
+}
+"""Of formats with a row for each pair."""
+
 _IMAGE_NAME = re.compile(rf"{IMAGE_FOLDER}/([0-9a-f]{{{UID_DIGITS}}})(\.png|\.jpg|\.webp)")
 
 

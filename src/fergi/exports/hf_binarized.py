@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from fergi.exports.checks import (
-    CONFIDENCE_RULES,
+    PAIR_RULES,
     READING_ERRORS,
     image_problems,
     table_problems,
@@ -38,14 +38,12 @@ SCHEMA = pl.Schema(
 )
 
 _RULES = {
-    "id is given once": pl.col("id").is_first_distinct(),
-    "prompt is not blank": pl.col("prompt").str.strip_chars() != "",
     "the images differ": pl.col("chosen_file_name") != pl.col("rejected_file_name"),
     "probability lies between 0.5 and 1": pl.col("probability").is_between(0.5, 1, closed="right"),
     "confidence is the probability of the chosen image": (
         (pl.col("confidence") - pl.col("probability")).abs() < 1e-6
     ),
-    **CONFIDENCE_RULES,
+    **PAIR_RULES,
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from fergi.exports.checks import (
-    CONFIDENCE_RULES,
+    PAIR_RULES,
     READING_ERRORS,
     image_problems,
     table_problems,
@@ -39,8 +39,6 @@ SCHEMA = pl.Schema(
 )
 
 _RULES = {
-    "id is given once": pl.col("id").is_first_distinct(),
-    "prompt is not blank": pl.col("prompt").str.strip_chars() != "",
     "the images differ": pl.col("path1") != pl.col("path2"),
     "choice_dist holds the two probabilities, the better one first": (
         (pl.col("choice_dist").list.len() == 2)
@@ -50,7 +48,7 @@ _RULES = {
             < 1e-6
         )
     ),
-    **CONFIDENCE_RULES,
+    **PAIR_RULES,
 }
 
 
