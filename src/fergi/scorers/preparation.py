@@ -1,7 +1,7 @@
 """What becomes of a picture before a network sees it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -19,6 +19,7 @@ DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 """Of the colours, red, green and blue, that CLIP, BLIP and all that come from them expect."""
 
 _ELONGATED = 16
+_SMALL = (Preparation.SHORT_SIDE, Preparation.LONG_SIDE)
 
 
 def prepared(image: Image.Image, preparation: Preparation) -> Image.Image:
@@ -42,6 +43,26 @@ def prepared(image: Image.Image, preparation: Preparation) -> Image.Image:
             return _bordered_square(image)
         case Preparation.WHOLE:
             return _at_most(image, WHOLE_PIXELS)
+
+
+def prepared_forms(
+    image: Image.Image, preparations: Iterable[Preparation]
+) -> dict[Preparation, Image.Image]:
+    """Bring a picture into several forms; a square one is brought to 224 pixels but once.
+
+    Args:
+        image: An upright RGB picture.
+        preparations: Which forms.
+
+    Returns:
+        A picture for each; the same one for two forms that do not differ.
+    """
+    forms: dict[Preparation, Image.Image] = {}
+    for preparation in preparations:
+        alike = _SMALL if image.width == image.height and preparation in _SMALL else ()
+        known = next((forms[other] for other in alike if other in forms), None)
+        forms[preparation] = prepared(image, preparation) if known is None else known
+    return forms
 
 
 def _middle_square(image: Image.Image) -> Image.Image:

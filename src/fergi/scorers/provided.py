@@ -7,6 +7,7 @@ from pathlib import Path
 from fergi.errors import WeightsError
 from fergi.scorers.protocol import ScorerOptions
 from fergi.weights.scorer_weights import (
+    PublishedFile,
     fetched_folder,
     file_hash,
     found_files,
@@ -37,13 +38,15 @@ class ProvidedFiles:
         """Describe each file: its hash, its source, and whether it is the registered one.
 
         Raises:
-            WeightsError: If a file that was fetched has changed since, or cannot be read.
+            WeightsError: If a file that was fetched has changed since, cannot be read, or is
+                that of another entry.
         """
         described: dict[str, dict[str, object]] = {}
         for file in scorer_weights()[self.name].files:
             path = self.paths[file.name]
             digest = file_hash(path)
             self._require_unchanged(path, digest)
+            self._require_own(file, path, digest)
             described[file.name] = {
                 "sha256": digest,
                 "published_at": file.url,
@@ -62,6 +65,16 @@ class ProvidedFiles:
                 f"{path}: has SHA-256 {digest}, not {pin}; remove it and run: "
                 f"fergi fetch {self.name}"
             )
+
+    def _require_own(self, file: PublishedFile, path: Path, digest: str) -> None:
+        """Refuse the model of another entry: HPSv2 2.0 and 2.1 differ in nothing but numbers."""
+        for other in scorer_weights().values():
+            is_other = other.name != self.name and digest == other.files[0].sha256
+            if is_other and digest != file.sha256:
+                raise WeightsError(
+                    f"{path}: is the model of {other.name}, not of {self.name}; score with "
+                    f"{other.name}, or give the published file of {self.name}"
+                )
 
 
 def provided_files(name: str, options: ScorerOptions) -> ProvidedFiles:

@@ -32,14 +32,14 @@ class ScoreRequest:
     Attributes:
         scorers: Their names, as columns will be called.
         options: Weights, device and dtype.
-        batch_size: Images that a scorer is given at a time.
+        batch_size: Images that a scorer is given at a time; None for what suits the device.
         keep_loaded: Whether all models stay in memory.
         overwrite: Whether scores of the same names that came about otherwise are replaced.
     """
 
     scorers: tuple[str, ...]
     options: ScorerOptions = field(default_factory=ScorerOptions)
-    batch_size: int = 16
+    batch_size: int | None = None
     keep_loaded: bool = False
     overwrite: bool = False
 
@@ -100,7 +100,7 @@ def score(
     """
     if out is not None:
         require_table_ending(out)
-    if not request.scorers or request.batch_size < 1:
+    if not request.scorers or (request.batch_size is not None and request.batch_size < 1):
         raise UsageError("no scorer, or no image at a time; give at least one of each")
     require_known_names(request.options)
     factories = scorer_factories(request.scorers)

@@ -18,13 +18,20 @@ from fergi.errors import ScoresError
 from fergi.progress import Progress, unreported
 from fergi.scorers.catalogue import traits_of
 from fergi.scorers.pictures import UnreadablePictureError, read_picture
-from fergi.scorers.preparation import prepared
+from fergi.scorers.preparation import prepared_forms
 from fergi.scorers.protocol import Preparation, Scorer, ScorerFactory, ScorerOptions
 
 HELD_BYTES = 256 * 1024 * 1024
 """How much memory decoded pictures may take before they are scored."""
 
 _BYTES_PER_PIXEL = 4  # Pillow keeps three colours in four bytes
+
+_BATCH_ON_PROCESSOR, _BATCH_ELSEWHERE = 4, 16
+"""Images at a time where nobody says how many.
+
+With more than 4 in a large image tower, what lies between its layers outgrows the blocks that
+the C library keeps (32 MB), and every layer waits for fresh pages: a tenth slower at 16.
+"""
 UNKNOWN_PROMPT = "the prompt is unknown, so what needs one is missing"
 
 
@@ -74,15 +81,23 @@ class ScoringPlan:
         images: Each once.
         factories: Name of each scorer → what makes it.
         options: How scorers are made.
-        batch_size: Images that a scorer is given at a time.
+        batch_size: Images that a scorer is given at a time; None for 4 on the processor and
+            16 elsewhere.
         keep_loaded: Whether all models stay in memory.
     """
 
     images: Sequence[PromptedImage]
     factories: Mapping[str, ScorerFactory]
     options: ScorerOptions
-    batch_size: int = 16
+    batch_size: int | None = None
     keep_loaded: bool = False
+
+    def batches(self, images: Sequence[PromptedImage]) -> Iterator[Sequence[PromptedImage]]:
+        """Cut images into as many as a scorer is given at a time."""
+        size = self.batch_size or (
+            _BATCH_ON_PROCESSOR if self.options.device == "cpu" else _BATCH_ELSEWHERE
+        )
+        return (images[start : start + size] for start in range(0, len(images), size))
 
     def model_groups(self) -> list[list[str]]:
         """Put scorers that read the same large model together."""
@@ -203,7 +218,7 @@ class _Work:
     ) -> dict[tuple[Path, Preparation], Image.Image]:
         picture, content = read_picture(path)
         self._found.hashes[path] = hashlib.sha256(content).hexdigest()
-        return {(path, preparation): prepared(picture, preparation) for preparation in wanted}
+        return {(path, form): one for form, one in prepared_forms(picture, wanted).items()}
 
     def score_window(self, window: list[PromptedImage], pictures: _Pictures) -> None:
         """Let one model after the other score all images that are held."""
@@ -212,8 +227,7 @@ class _Work:
             if not todo:
                 continue
             self._load(group)
-            for start in range(0, len(todo), self._plan.batch_size):
-                batch = todo[start : start + self._plan.batch_size]
+            for batch in self._plan.batches(todo):
                 for name in group:
                     self._score_batch(name, batch, pictures)
                 self._on_batch(self._found)
@@ -230,7 +244,7 @@ class _Work:
         self._plan.options.shelf.clear()
         gc.collect()
 
-    def _score_batch(self, name: str, batch: list[PromptedImage], pictures: _Pictures) -> None:
+    def _score_batch(self, name: str, batch: Sequence[PromptedImage], pictures: _Pictures) -> None:
         todo = [one for one in batch if name in self._missing(one)]
         if todo:
             self._keep(name, todo, self._asked(name, todo, pictures))

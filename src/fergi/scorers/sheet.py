@@ -46,6 +46,8 @@ def score_sheet(source: Path, out: Path) -> ScoreSheet:
         StudyError: If a folder is no study.
         ScoresError: If a table cannot be used, or a study has no image files.
     """
+    if not source.exists():
+        raise ScoresError(f"{source}: there is nothing here; give a study's folder or a table")
     if source.is_dir():
         study = read_study(source)
         table = study.images.select(*IMAGE_KEY, "prompt", "path")

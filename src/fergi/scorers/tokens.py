@@ -21,26 +21,28 @@ class Tokenizer:
     Attributes:
         encode: A tokenizer of transformers.
         limit: The most tokens, with those that mark beginning and end.
-        pads_fully: Whether rows are filled up to the limit, not just to the longest.
         cleaned: What becomes of a prompt before.
         truncated: The prompts that were longer.
     """
 
     encode: Any
     limit: int
-    pads_fully: bool = False
     cleaned: Callable[[str], str] = str
     truncated: set[str] = field(default_factory=set)
 
     def __call__(self, prompts: Sequence[str], device: torch.device) -> dict[str, torch.Tensor]:
-        """Give `input_ids` and `attention_mask`, a row for each prompt."""
+        """Give `input_ids` and `attention_mask`, a row for each prompt.
+
+        Rows are filled up to the longest, not to the limit as the originals do it: what is
+        masked, or comes after the end of a prompt, changes no score.
+        """
         texts = [self.cleaned(prompt) for prompt in prompts]
         lengths = [len(ids) for ids in self.encode(texts)["input_ids"]]
         pairs = zip(prompts, lengths, strict=True)
         self.truncated.update(prompt for prompt, length in pairs if length > self.limit)
         rows = self.encode(
             texts,
-            padding="max_length" if self.pads_fully else True,
+            padding=True,
             truncation=True,
             max_length=self.limit,
             return_tensors="pt",
@@ -81,7 +83,7 @@ def blip_tokenizer(vocabulary: Path, rows: int) -> Tokenizer:
         encode.add_tokens(["[DEC]", "[ENC]"], special_tokens=True)
     except Exception as error:
         raise _unreadable(vocabulary, error) from error
-    return Tokenizer(_fitting(encode, rows, vocabulary), BLIP_TOKENS, pads_fully=True)
+    return Tokenizer(_fitting(encode, rows, vocabulary), BLIP_TOKENS)
 
 
 def _fitting(encode: Any, rows: int, vocabulary: Path) -> Any:

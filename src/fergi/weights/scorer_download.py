@@ -50,6 +50,8 @@ def told_size(file: PublishedFile) -> str:
     """
     if file.size is not None:
         return f"{file.size:,} bytes"
+    if file.about is not None:
+        return f"about {file.about}"
     with _opened(file, "HEAD") as response:
         length = response.headers.get("Content-Length", "")
     return f"{int(length):,} bytes" if length.isdecimal() else "of unknown size"

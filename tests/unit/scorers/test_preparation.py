@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from fergi.scorers.checkpoints import transformers
-from fergi.scorers.preparation import normalised, prepared
+from fergi.scorers.preparation import normalised, prepared, prepared_forms
 from fergi.scorers.protocol import Preparation
 
 Paint = Callable[..., Image.Image]
@@ -81,3 +81,12 @@ def test_whole_pictures_have_four_megapixels_at_most(make_image: Paint) -> None:
     large = prepared(Image.new("RGB", (5000, 2500)), Preparation.WHOLE)
     assert large.width * large.height <= 4 * 1024 * 1024
     assert large.width / large.height == pytest.approx(2, rel=0.01)  # whole pixels
+
+
+@pytest.mark.parametrize("size", [(300, 300), (300, 200), (224, 224)])
+def test_forms_that_are_made_together_are_those_that_are_made_alone(size: tuple[int, int]) -> None:
+    image = _noise(*size)
+    forms = prepared_forms(image, list(Preparation))
+    for preparation, form in forms.items():
+        assert form.tobytes() == prepared(image, preparation).tobytes()
+    assert (forms[Preparation.SHORT_SIDE] is forms[Preparation.LONG_SIDE]) == (size[0] == size[1])

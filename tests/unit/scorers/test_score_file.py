@@ -237,8 +237,11 @@ def test_a_table_that_cannot_be_scored_is_refused(
 
 
 def test_what_is_neither_a_study_nor_a_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ScoresError, match="no study's folder and no table"):
+    with pytest.raises(ScoresError, match="there is nothing here"):
         score_sheet(tmp_path / "nothing.csv", tmp_path / "out.csv")
+    (tmp_path / "table.xlsx").touch()
+    with pytest.raises(ScoresError, match="no study's folder and no table"):
+        score_sheet(tmp_path / "table.xlsx", tmp_path / "out.csv")
     (tmp_path / "empty").mkdir()
     with pytest.raises(StudyError):
         score_sheet(tmp_path / "empty", tmp_path / "out.csv")

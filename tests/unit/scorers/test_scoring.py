@@ -2,6 +2,7 @@
 import gc
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,7 +42,10 @@ def _images(folder: Path, count: int = 7, prompts: int = 3) -> list[PromptedImag
 
 
 def _plan(
-    images: list[PromptedImage], *scorers: type, batch_size: int = 3, keep_loaded: bool = False
+    images: list[PromptedImage],
+    *scorers: type,
+    batch_size: int | None = 3,
+    keep_loaded: bool = False,
 ) -> tuple[ScoringPlan, list[Scorer]]:
     made: list[Scorer] = []
 
@@ -75,6 +79,13 @@ def test_batches_go_across_sessions_and_equal_prompts_follow_each_other(folder: 
     prompts = [prompt for batch, _ in made[0].batches for prompt in batch]  # type: ignore[attr-defined]
     assert prompts == sorted(prompts)
     assert [len(batch) for batch, _ in made[0].batches] == [3, 3, 1]  # type: ignore[attr-defined]
+
+
+def test_by_default_a_processor_is_given_four_images_at_a_time(folder: Path) -> None:
+    plan, _ = _plan(_images(folder), Brightness, batch_size=None)
+    assert [len(batch) for batch in plan.batches(plan.images)] == [4, 3]
+    elsewhere = replace(plan, options=ScorerOptions(device="cuda"))
+    assert [len(batch) for batch in elsewhere.batches(plan.images)] == [7]
 
 
 def test_an_image_is_decoded_once_for_all_scorers_and_prompts(

@@ -130,6 +130,12 @@ def test_a_file_that_comes_is_kept_and_pinned(server: Callable[..., str], tmp_pa
     assert told_size(file) == "7,000 bytes"
 
 
+def test_a_size_that_is_known_is_told_without_asking() -> None:
+    model = scorer_weights()["pickscore"].files[0]
+    assert told_size(model) == "about 3.94 GB"
+    assert told_size(scorer_weights()["clip"].files[0]) == "1,710,540,580 bytes"
+
+
 @LOCAL
 def test_another_file_than_the_registered_one_leaves_no_trace(
     server: Callable[..., str], tmp_path: Path
@@ -185,3 +191,15 @@ def test_a_file_of_the_user_s_own_is_described_as_such(tmp_path: Path) -> None:
     (described,) = provided_files("laion_aesthetic", options).record().values()
     assert described["is_the_pinned_one"] is False
     assert described["sha256"] == hashlib.sha256(b"my own").hexdigest()
+
+
+def test_the_model_of_hps_2_1_is_not_taken_for_that_of_2_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HPS_v2_compressed.pt", "vocab.json", "merges.txt"):
+        (tmp_path / name).touch()
+    options = ScorerOptions(weights={"hpsv2": tmp_path})
+    newer = scorer_weights()["hpsv2_1"].files[0].sha256
+    monkeypatch.setattr("fergi.scorers.provided.file_hash", lambda _: newer)
+    with pytest.raises(WeightsError, match=r"is the model of hpsv2_1, not of hpsv2"):
+        provided_files("hpsv2", options).record()
