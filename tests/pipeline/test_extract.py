@@ -114,6 +114,22 @@ def test_a_video_and_a_folder_are_extracted_elsewhere(
     assert _features(study) == {}
 
 
+def test_other_videos_of_a_study_are_left_out_and_the_summary_says_so(
+    fergi: Run, film_study: Any, invented: Any, tmp_path: Path
+) -> None:
+    study = film_study(("anna",), images=1)
+    invented.write_film(study / "stimuli/waves.mp4", [invented.grey(80)] * 20)
+    result = fergi("extract", study, "--workers", "1")
+    assert result.exit_code == 0, result.stderr
+    assert "videos left out" in result.stdout
+    assert "stimuli/waves.mp4: in no session_<k>; give the path itself" in result.stdout
+    assert len(_features(study)) == 4
+    as_json = json.loads(fergi("extract", study, "--workers", "1", "--json").stdout)
+    assert as_json["videos_left_out"] == ["stimuli/waves.mp4"]
+    assert package.extract(study).left_out == ["stimuli/waves.mp4"]
+    assert fergi("extract", study / "stimuli/waves.mp4", "--workers", "1").exit_code == 0
+
+
 def test_what_fails_is_named_and_the_rest_is_done(fergi: Run, film_study: Any) -> None:
     study = film_study()
     (study / f"{REACTION}.mp4").write_bytes(b"no film")

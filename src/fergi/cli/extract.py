@@ -1,7 +1,7 @@
 """`fergi extract`: videos → action units."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -97,7 +97,7 @@ def extract(
     from fergi.extraction.videos import find_videos
 
     require_weights(settings)
-    clips, doubles = find_videos(path, out)
+    found = find_videos(path, out)
     way = Way(
         workplace=Workplace(
             workers if ray else workers or usable_processors(), ray, _needs_gpu(settings, device)
@@ -106,15 +106,23 @@ def extract(
         existing=Existing.OVERWRITE if overwrite else Existing.CHECK,
     )
     with extraction_bar(quiet=quiet or as_json) as (watch, stopwatch):
-        run = extract_videos(clips, settings, way, watch)
+        run = extract_videos(found.clips, settings, way, watch)
         facts = extraction_facts(run, stopwatch, shortened=not as_json)
-    problems = [*doubles, *run.problems]
-    written = str(out or path)
-    print_summary(
-        {"path": str(path), **facts, "written": written}, problems, quiet=quiet, as_json=as_json
-    )
+    problems = [*found.doubles, *run.problems]
+    facts |= _left_out(found.left_out, shortened=not as_json) | {"written": str(out or path)}
+    print_summary({"path": str(path), **facts}, problems, quiet=quiet, as_json=as_json)
     finish(problems)
 
 
 def _needs_gpu(settings: ExtractionSettings, device: str) -> bool:
     return settings.estimator is EstimatorName.FERGI_IR50 and device != "cpu"
+
+
+def _left_out(videos: list[str], *, shortened: bool) -> dict[str, Any]:
+    """Say which videos of a study are no clips of a session, if any."""
+    if not videos:
+        return {}
+    if not shortened:
+        return {"videos_left_out": videos}
+    first = videos[0] if len(videos) == 1 else f"{videos[0]} and {len(videos) - 1} more"
+    return {"videos_left_out": f"{first}: in no session_<k>; give the path itself to extract it"}

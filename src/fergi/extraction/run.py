@@ -6,7 +6,7 @@ looked at first; the steadiest of the faces at rest in them is the neutral one f
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import partial
 from pathlib import Path
@@ -77,6 +77,7 @@ class ExtractionRun:
         failed: Feature files that could not be written.
         problems: Why not.
         people: Name of each person → frames of the clips that are done.
+        left_out: Videos of a study that belong to no session, by their names in it.
     """
 
     identity: Identity
@@ -86,6 +87,7 @@ class ExtractionRun:
     failed: set[Path] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     people: Mapping[str, PersonFrames] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
 
 
 def extract(
@@ -118,12 +120,12 @@ def extract(
     """
     checked = extraction_settings(**settings)
     require_weights(checked)
-    clips, doubles = find_videos(Path(path), None if out is None else Path(out))
+    found = find_videos(Path(path), None if out is None else Path(out))
     existing = Existing.OVERWRITE if overwrite else Existing.CHECK
-    run = extract_videos(clips, checked, Way(Workplace(workers), existing=existing))
-    for problem in (*doubles, *run.problems):
+    run = extract_videos(found.clips, checked, Way(Workplace(workers), existing=existing))
+    for problem in (*found.doubles, *run.problems):
         warnings.warn(str(problem), stacklevel=2)
-    return run
+    return replace(run, left_out=found.left_out)
 
 
 def extract_videos(

@@ -32,8 +32,23 @@ class ClipVideo:
     is_baseline: bool = False
 
 
-def find_videos(path: Path, out: Path | None = None) -> tuple[list[ClipVideo], list[Problem]]:
-    """List the videos at a path, in the order of their names.
+@dataclass(frozen=True, slots=True)
+class FoundVideos:
+    """What there is to extract at a path.
+
+    Attributes:
+        clips: The videos, in the order of their names.
+        doubles: A problem for each video that would be written to the file of another.
+        left_out: Videos of a study that belong to no session, by their names in it.
+    """
+
+    clips: list[ClipVideo]
+    doubles: list[Problem]
+    left_out: list[str]
+
+
+def find_videos(path: Path, out: Path | None = None) -> FoundVideos:
+    """List the videos at a path.
 
     Clips in `<participant>/session_<k>`, as in a study, belong to that participant. A folder
     with such clips is a study, and only they are taken: its other videos are shown to people,
@@ -44,19 +59,19 @@ def find_videos(path: Path, out: Path | None = None) -> tuple[list[ClipVideo], l
         out: A folder for the features, laid out as `path`; by default they go beside the
             videos.
 
-    Returns:
-        The videos, and a problem for each that would be written to the file of another.
-
     Raises:
         StudyError: If there is no video.
     """
     if not path.exists():
         raise StudyError(f"{path}: does not exist; give a video, a folder of videos, or a study")
     root = path if path.is_dir() else path.parent
-    found = [path] if path.is_file() else sorted(_wanted(_videos_under(path)), key=_order)
+    found = [path] if path.is_file() else sorted(_videos_under(path), key=_order)
     if not found:
         raise StudyError(f"{path}: holds no video ({', '.join(VIDEO_ENDINGS)})")
-    return _without_doubles([_clip_video(video, root, out) for video in found])
+    wanted = [video for video in found if _is_of_session(video)] or found
+    clips, doubles = _without_doubles([_clip_video(video, root, out) for video in wanted])
+    left_out = [video.relative_to(root).as_posix() for video in found if video not in wanted]
+    return FoundVideos(clips, doubles, left_out)
 
 
 def clip_video(clip: Clip, video: Path) -> ClipVideo:
@@ -82,11 +97,8 @@ def _videos_under(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _wanted(videos: Iterable[Path]) -> list[Path]:
-    """Leave out the other videos of a study."""
-    found = list(videos)
-    of_sessions = [video for video in found if _SESSION.fullmatch(video.resolve().parent.name)]
-    return of_sessions or found
+def _is_of_session(video: Path) -> bool:
+    return bool(_SESSION.fullmatch(video.resolve().parent.name))
 
 
 def _order(video: Path) -> tuple[Path, list[str | int], int]:
@@ -99,21 +111,20 @@ def _order(video: Path) -> tuple[Path, list[str | int], int]:
 def _clip_video(video: Path, root: Path, out: Path | None) -> ClipVideo:
     inside = video.relative_to(root)
     features = inside.with_name(inside.stem + FEATURE_FILE_ENDING)
-    session = video.resolve().parent
-    is_of_study = bool(_SESSION.fullmatch(session.name))
+    is_of_session = _is_of_session(video)
     return ClipVideo(
         video=video.absolute(),
         features=(out or root).absolute() / features,
         name=inside.as_posix(),
-        person=_participant(inside, session) if is_of_study else inside.as_posix(),
-        is_baseline=is_of_study and bool(_BASELINE.fullmatch(video.stem)),
+        person=_participant(inside, video) if is_of_session else inside.as_posix(),
+        is_baseline=is_of_session and bool(_BASELINE.fullmatch(video.stem)),
     )
 
 
-def _participant(inside: Path, session: Path) -> str:
+def _participant(inside: Path, video: Path) -> str:
     """Name a participant by the folder above the session's, which may lie above the root."""
     folder = inside.parent.parent.as_posix()
-    return session.parent.name if folder == "." else folder
+    return video.resolve().parent.parent.name if folder == "." else folder
 
 
 def _without_doubles(clips: Iterable[ClipVideo]) -> tuple[list[ClipVideo], list[Problem]]:

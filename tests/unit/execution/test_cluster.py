@@ -59,7 +59,7 @@ with Cluster(Squares, "local", 5) as workers:
     facts["more workers than room"] = list(workers.outcomes([Square(n) for n in range(9)]))
 study, out = map(Path, sys.argv[1:])
 run = extract_videos(
-    find_videos(study, out)[0],
+    find_videos(study, out).clips,
     ExtractionSettings(),
     Way(Workplace(2, cluster="local"), load=load_invented),
 )
@@ -74,8 +74,8 @@ print(json.dumps(facts))
 
 
 def _film(root: Path, invented: Any) -> Path:
-    for name in ("anna/session_1/baseline_clip_1", "anna/session_1/reaction_clip_1", "b/session_1/reaction_clip_1"):
-        path = root / f"{name}.mp4"
+    for name in ("anna/session_1/baseline", "anna/session_1/reaction", "ben/session_1/reaction"):
+        path = root / f"{name}_clip_1.mp4"
         invented.write_film(path, [invented.grey(80)] * 20 + [invented.grey(120)] * 13)
     return root
 
@@ -122,7 +122,7 @@ def _by_processes(study: Path, out: Path) -> dict[str, bytes]:
     from fergi.settings import ExtractionSettings
 
     way = Way(Workplace(2), load=load_invented)
-    extract_videos(find_videos(study, out)[0], ExtractionSettings(), way)
+    extract_videos(find_videos(study, out).clips, ExtractionSettings(), way)
     return _contents(out)
 
 

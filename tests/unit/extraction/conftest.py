@@ -30,7 +30,7 @@ def extract(invented: Any) -> Callable[..., ExtractionRun]:
         settings = options.pop("settings", ExtractionSettings())
         watch = options.pop("watch", lambda _so_far: None)
         way = Way(**{"load": invented.load_invented, "existing": Existing.CHECK, **options})
-        return extract_videos(find_videos(path, out)[0], settings, way, watch)
+        return extract_videos(find_videos(path, out).clips, settings, way, watch)
 
     return run
 
