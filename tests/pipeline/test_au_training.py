@@ -223,6 +223,17 @@ def test_a_network_that_is_there_is_not_trained_again(
     assert (tmp_path / "network.safetensors").stat().st_mtime_ns == before
 
 
+def test_a_network_that_is_there_is_not_taken_for_one_of_other_settings(
+    fergi: Run, small_store: Path, quick_folds: Path
+) -> None:
+    is_calibrated = _is_calibrated(quick_folds)
+    other = replace(QUICK, epochs=2, is_calibrated=is_calibrated)
+    folds = ["--folds", "3", "--fold", "1"]
+    result = fergi("au", "train", small_store, "-o", quick_folds, *folds, *_options(other))
+    assert result.exit_code == 1
+    assert "is of another training (other pictures or settings)" in result.stderr
+
+
 def test_both_formats_give_equal_outputs(small_store: Path, quick_folds: Path) -> None:
     import onnxruntime
 

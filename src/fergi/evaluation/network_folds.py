@@ -29,6 +29,7 @@ from fergi.training.action_units.trained import (
     NETWORK_FILE,
     Origin,
     TrainedNetwork,
+    require_training,
     write_trained,
 )
 
@@ -79,19 +80,20 @@ class FoldTraining:
         Returns:
             What to say of it, and who could not be learned from.
         """
-        if (self.folder / NETWORK_FILE).exists():
-            return {"already_there": str(self.folder)}, []
         seen, problems = learnable(self._part(is_held_out=False), self.recipe.is_calibrated)
         network = initial_network(self.recipe)
         checkpoint = None if self.start is None else start_from(network, self.start.path)
         digest = None if checkpoint is None else checkpoint.sha256
         neutrals = _neutrals(seen, self.recipe.is_calibrated)
         lesson = Lesson(seen, neutrals, self.recipe, digest)
+        if (self.folder / NETWORK_FILE).exists():
+            require_training(self.folder / NETWORK_FILE, lesson.identity)
+            return {"already_there": str(self.folder)}, problems
         train(network, lesson, self.folder, team, options, progress)
         facts: dict[str, Any] = {"people": len(seen.people), "pictures": len(seen)}
         if team.is_first:
             agreement = self._measured(network, team)
-            write_trained(self.folder, network, self._origin(seen, digest), agreement)
+            write_trained(self.folder, network, self._origin(lesson), agreement)
             (self.folder / CHECKPOINT_FILE).unlink(missing_ok=True)
             facts |= {} if agreement is None else mean_agreement(agreement)
         team.wait()
@@ -111,7 +113,8 @@ class FoldTraining:
         write_table(agreement, self.folder / AGREEMENT_FILE)
         return agreement
 
-    def _origin(self, seen: PreparedFaces, digest: str | None) -> Origin:
+    def _origin(self, lesson: Lesson) -> Origin:
+        seen = lesson.faces
         counts = seen.table["dataset"].value_counts().sort("dataset").rows()
         datasets = {str(name): int(count) for name, count in counts}
         return Origin(
@@ -120,9 +123,10 @@ class FoldTraining:
             people=seen.people,
             held_out=self.held_out,
             faces=self.faces.fingerprint,
+            training=lesson.identity,
             licence=network_licence(datasets, self.start.licence if self.start else None),
             start=self.start.path.name if self.start else None,
-            start_sha256=digest,
+            start_sha256=lesson.start_sha256,
         )
 
 

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fergi.datasets.prepared_faces import PreparedFaces
 from fergi.errors import TrainingError
+from fergi.provenance import settings_hash
 from fergi.seeds import random_stream
 from fergi.training.action_units.augmentation import Views, random_views
 from fergi.training.action_units.recipe import Recipe
@@ -77,6 +78,21 @@ class Lesson:
     def steps(self) -> int:
         """All steps of a training."""
         return self.steps_in_epoch * self.recipe.epochs
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of all that the trained weights depend on."""
+        neutrals = None if self.neutrals is None else self.neutrals.tolist()
+        return settings_hash(
+            {
+                "recipe": asdict(self.recipe) | {"forward_batch": self.recipe.part},
+                "faces": self.faces.fingerprint,
+                "people": self.faces.people,
+                "pictures": len(self.faces),
+                "neutrals": neutrals,
+                "start": self.start_sha256,
+            }
+        )
 
     def order(self, epoch: int) -> Int[np.ndarray, " pictures"]:
         """Shuffle the rows for an epoch."""

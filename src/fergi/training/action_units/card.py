@@ -101,7 +101,7 @@ def _named(people: tuple[str, ...]) -> str:
 def _recipe(origin: "Origin") -> str:
     recipe = origin.recipe
     return (
-        f"**Recipe.** {recipe.epochs} epochs, batches of {recipe.batch} (evaluated in parts of "
+        f"**Recipe.** Epochs: {recipe.epochs}, batches of {recipe.batch} (evaluated in parts of "
         f"{recipe.part}), Adam, learning rate {recipe.body_rate:g} and {recipe.last_rate:g} for "
         f"the last layer, weight decay {recipe.weight_decay:g}, {recipe.precision.value}, seed "
         f"{recipe.seed}.\n"
@@ -131,7 +131,7 @@ def _measured(agreement: pl.DataFrame | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+    return "–" if value is None else f"{round(value, 2) + 0:.2f}"
 
 
 def _licence(origin: "Origin") -> str:

@@ -5,7 +5,7 @@ import inspect
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from fergi.errors import TrainingError, UsageError
 from fergi.progress import Progress, unreported
-from fergi.provenance import settings_hash
 from fergi.training.action_units.augmentation import seen_pictures
 from fergi.training.action_units.batches import Batch, Lesson, batches
 from fergi.training.action_units.checkpoints import (
@@ -107,7 +106,7 @@ class _Course:
         self._losses = ActionUnitLosses(label_weights(lesson.faces.labels), team.device)
         self._optimiser = _optimiser(network, recipe, team)
         self._scaler = _scaler(recipe, team)
-        self._identity = _identity(lesson)
+        self._identity = lesson.identity
         self.step = self._resumed()
         self._statistics = RunningStatistics(network, self._parts, team)
         self._shared: nn.Module = network
@@ -220,21 +219,6 @@ def _require_numbers(losses: list[float], step: int) -> None:
             f"after step {step} the loss is no number any more; lower the learning rates, or "
             "choose another precision; the last checkpoint is from before"
         )
-
-
-def _identity(lesson: Lesson) -> str:
-    """Reduce all that a training depends on to a SHA-256."""
-    neutrals = None if lesson.neutrals is None else lesson.neutrals.tolist()
-    return settings_hash(
-        {
-            "recipe": asdict(lesson.recipe) | {"forward_batch": lesson.recipe.part},
-            "faces": lesson.faces.fingerprint,
-            "people": lesson.faces.people,
-            "pictures": len(lesson.faces),
-            "neutrals": neutrals,
-            "start": lesson.start_sha256,
-        }
-    )
 
 
 def _optimiser(network: ActionUnitNetwork, recipe: Recipe, team: Team) -> torch.optim.Optimizer:

@@ -1,5 +1,6 @@
 """The networks that are trained: iResNet, alone or comparing two pictures."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -9,8 +10,11 @@ from torch import Tensor, nn
 from fergi.errors import WeightsError
 from fergi.stages.perception.estimators.checkpoint import Checkpoint, read_checkpoint
 from fergi.stages.perception.estimators.networks.iresnet import IResNet
+from fergi.stages.perception.estimators.networks.layout import BATCH_COUNT
 from fergi.training.action_units.losses import OUTPUTS
 from fergi.training.action_units.recipe import Recipe
+
+_BODY = ("conv1.", "bn1.", "prelu.", "layer", "bn2.")
 
 
 class ActionUnitNetwork(IResNet):
@@ -51,36 +55,40 @@ def initial_network(recipe: Recipe) -> ActionUnitNetwork:
 
 
 def start_from(network: ActionUnitNetwork, path: Path) -> Checkpoint:
-    """Give a network the weights of a face-recognition network, as far as their shapes fit.
+    """Give a network the weights of a face-recognition network, all but those of the last layer.
 
     Args:
         network: Takes them; its last layer stays as drawn.
-        path: A .safetensors or .pth file.
+        path: A .safetensors or .pth file, with the names of InsightFace.
 
     Returns:
         The file as it was read.
 
     Raises:
-        WeightsError: If it cannot be read, or fits in nothing but the last layer.
+        WeightsError: If it cannot be read, or is of a network of another depth or width.
     """
     checkpoint = read_checkpoint(path)
     own = network.state_dict()
-    fitting = {
-        name: torch.tensor(array)
-        for name, array in checkpoint.tensors.items()
-        if name in own and tuple(own[name].shape) == array.shape
-    }
-    wanted = [
-        name
-        for name in own
-        if not name.startswith("fc.") and not name.endswith("num_batches_tracked")
-    ]
-    missing = [name for name in wanted if name not in fitting]
-    if missing:
+    wanted = _body({name: tuple(tensor.shape) for name, tensor in own.items()})
+    given = _body({name: array.shape for name, array in checkpoint.tensors.items()})
+    if wanted != given:
+        fitting = wanted.items() & given.items()
+        odd = min(name for name, _ in wanted.items() ^ given.items())
         raise WeightsError(
-            f"{checkpoint.name}: fits {len(wanted) - len(missing)} of {len(wanted)} tensors "
-            f"({missing[0]} is missing or of another shape); give weights of the same depth and "
-            "width, or leave them out to start from scratch"
+            f"{checkpoint.name}: {len(fitting)} of its {len(given)} tensors fit into the "
+            f"{len(wanted)} of this network, and {odd} is missing on one side or has another "
+            "shape; give weights of the same depth and width, or leave them out to start from "
+            "scratch"
         )
-    network.load_state_dict(own | fitting)
+    body = {name: torch.tensor(checkpoint.tensors[name]) for name in wanted}
+    network.load_state_dict(own | body)
     return checkpoint
+
+
+def _body(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """Take the tensors of all layers but the last."""
+    return {
+        name: shape
+        for name, shape in shapes.items()
+        if name.startswith(_BODY) and not name.endswith(BATCH_COUNT)
+    }

@@ -8,7 +8,7 @@ import polars as pl
 import torch
 
 from fergi.datasets.invented_faces import INVENTED
-from fergi.errors import WeightsError
+from fergi.errors import TrainingError, WeightsError
 from fergi.files import replacing
 from fergi.provenance import fergi_version, write_provenance
 from fergi.records.scale import Scale
@@ -40,6 +40,7 @@ class Origin:
         people: Whom it has seen.
         held_out: Whom it has not, of those in the data.
         faces: Fingerprint of the prepared faces.
+        training: SHA-256 of all that its weights depend on.
         licence: What the data and the initial weights allow.
         start: Name of the file of initial weights; None if they were drawn.
         start_sha256: Of that file.
@@ -50,6 +51,7 @@ class Origin:
     people: tuple[str, ...]
     held_out: tuple[str, ...]
     faces: str
+    training: str
     licence: str
     start: str | None = None
     start_sha256: str | None = None
@@ -139,6 +141,24 @@ def read_trained(path: Path) -> TrainedNetwork:
     )
 
 
+def require_training(path: Path, training: str) -> None:
+    """Refuse to take a network for one that was trained in another way.
+
+    Args:
+        path: The network's file.
+        training: What its `Origin` has to say.
+
+    Raises:
+        WeightsError: If it cannot be read.
+        TrainingError: If it was trained on other pictures, or with other settings.
+    """
+    if model_file(path).metadata.get("training") != training:
+        raise TrainingError(
+            f"{path}: is of another training (other pictures or settings); choose another folder, "
+            "or remove it to train anew"
+        )
+
+
 def is_calibrated(model: ModelFile) -> bool:
     """Tell whether a network compares with neutral pictures."""
     return model.metadata.get("is_calibrated") == "yes"
@@ -159,6 +179,7 @@ def _description(origin: Origin) -> dict[str, str]:
         "people": json.dumps(origin.people),
         "held_out": json.dumps(origin.held_out),
         "faces": origin.faces,
+        "training": origin.training,
         "start": origin.start or "",
         "fergi": fergi_version(),
     }

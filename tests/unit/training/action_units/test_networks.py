@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +59,16 @@ def test_a_face_recognition_network_gives_all_layers_but_the_last(tmp_path: Path
 def test_weights_of_another_depth_or_width_are_refused(tmp_path: Path) -> None:
     _recognition_weights(tmp_path / "r18.pth")
     for recipe in (Recipe(depth=34, width=2), Recipe(depth=18, width=4)):
-        with pytest.raises(WeightsError, match=r"r18\.pth: fits \d+ of \d+ tensors"):
+        with pytest.raises(WeightsError, match=r"r18\.pth: \d+ of its \d+ tensors fit into the"):
             start_from(initial_network(recipe), tmp_path / "r18.pth")
+
+
+def test_weights_of_a_deeper_network_are_refused_though_all_blocks_are_there(
+    tmp_path: Path,
+) -> None:
+    save_file(initial_network(replace(NARROW, depth=34)).state_dict(), tmp_path / "r34.safetensors")
+    with pytest.raises(WeightsError, match=r"layer1\.2\.\S+ is missing on one side"):
+        start_from(initial_network(NARROW), tmp_path / "r34.safetensors")
 
 
 def test_a_calibrated_network_sees_only_the_difference_at_its_last_stage() -> None:
@@ -75,11 +84,13 @@ def test_a_calibrated_network_sees_only_the_difference_at_its_last_stage() -> No
 
 def test_a_network_is_read_as_it_was_written(tmp_path: Path) -> None:
     network = initial_network(NARROW)
-    origin = Origin(NARROW, {"disfa": 3, "invented": 2}, ("a", "b"), ("c",), "0" * 64, "research")
+    origin = Origin(
+        NARROW, {"disfa": 3, "invented": 2}, ("a", "b"), ("c",), "0" * 64, "1" * 64, "MIT"
+    )
     write_trained(tmp_path, network, origin, None)
     read = read_trained(tmp_path / "network.safetensors")
     assert read.people == {"a", "b"}
-    assert (read.is_calibrated, read.licence) == (False, "research")
+    assert (read.is_calibrated, read.licence) == (False, "MIT")
     for name, tensor in network.state_dict().items():
         np.testing.assert_array_equal(read.network.state_dict()[name], tensor)
     card = (tmp_path / "network.md").read_text(encoding="utf-8")

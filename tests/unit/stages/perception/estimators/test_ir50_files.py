@@ -38,7 +38,7 @@ def trained(
     recipe = Recipe(depth=DEPTH, width=WIDTH, is_calibrated=request.param)
     network = _network(recipe)
     folder = tmp_path_factory.mktemp("trained")
-    origin = Origin(recipe, {"invented": 9}, ("a",), (), "0" * 64, "MIT")
+    origin = Origin(recipe, {"invented": 9}, ("a",), (), "0" * 64, "1" * 64, "MIT")
     write_trained(folder, network, origin, None)
     return network, folder
 
