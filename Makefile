@@ -60,8 +60,9 @@ format: .venv/installed-dev
 docs: .venv/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench: .venv/installed-dev
+bench: .venv/installed-dev models
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/scorers.py
 
 .PHONY: web check-web dist screenshots
 

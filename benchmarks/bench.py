@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fergi import write_synthetic_study
 
@@ -77,6 +78,21 @@ def reproduce(release: str) -> list[str]:
     return [sys.executable, "-m", "fergi", "reproduce", release, "-o", f"{OUT}/paper", "-q"]
 
 
+def measured_by(script: str, *options: str) -> dict[str, Any]:
+    """Run another benchmark of this folder, and read what it found."""
+    command = [sys.executable, str(Path(__file__).parent / script), *options]
+    ended = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    return dict(json.loads(ended.stdout))
+
+
+def action_unit_network() -> dict[str, dict[str, Any]]:
+    """Measure what brings pictures to the action-unit network: preparation and loader."""
+    return {
+        "prepare": measured_by("au_training.py", "prepare", "--pictures", "1152"),
+        "loader": measured_by("au_training.py", "loader"),
+    }
+
+
 def main() -> None:
     """Measure, print and save."""
     OUT.mkdir(exist_ok=True)
@@ -104,7 +120,10 @@ def main() -> None:
         print(f"{name:<48}{one.wall_seconds:8.2f}{one.cpu_seconds:8.2f}{one.peak_megabytes:9.0f}")
     print(f"\n{SCALE} times the study: {many.wall_seconds / once.wall_seconds:.1f} times the time, "
           f"{many.peak_megabytes / once.peak_megabytes:.2f} times the memory")  # fmt: skip
-    record = {name: one.__dict__ for name, one in costs.items()}
+    rates = action_unit_network()
+    for name, found in rates.items():
+        print(f"au {name}: {found['pictures_per_second']:,.0f} pictures a second")
+    record = {name: one.__dict__ for name, one in costs.items()} | rates
     (OUT / "costs.json").write_text(json.dumps(record, indent=2))
 
 
