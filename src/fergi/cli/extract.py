@@ -92,7 +92,7 @@ def extract(
         is_tracking=tracking,
     )
     from fergi.execution.choice import Workplace, usable_processors
-    from fergi.extraction.models import require_weights
+    from fergi.extraction.models import is_on_gpu, require_weights
     from fergi.extraction.run import Existing, Way, extract_videos
     from fergi.extraction.videos import find_videos
 
@@ -100,7 +100,9 @@ def extract(
     found = find_videos(path, out)
     way = Way(
         workplace=Workplace(
-            workers if ray else workers or usable_processors(), ray, _needs_gpu(settings, device)
+            workers if ray else workers or usable_processors(),
+            ray,
+            on_gpu=_wants_gpu(settings, device) if ray else is_on_gpu(settings, device),
         ),
         device=device,
         existing=Existing.OVERWRITE if overwrite else Existing.CHECK,
@@ -114,7 +116,8 @@ def extract(
     finish(problems)
 
 
-def _needs_gpu(settings: ExtractionSettings, device: str) -> bool:
+def _wants_gpu(settings: ExtractionSettings, device: str) -> bool:
+    """Tell whether a GPU is of use, on machines of which nothing is known here."""
     return settings.estimator is EstimatorName.FERGI_IR50 and device != "cpu"
 
 

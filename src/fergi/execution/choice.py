@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fergi.execution.processes import Processes
 from fergi.execution.protocol import Executor, Prepare
 from fergi.execution.serial import Serial
+from fergi.execution.threads import Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +16,13 @@ class Workplace:
     Attributes:
         workers: How many at a time. On a cluster None means as many as it has processors.
         cluster: Address of a Ray cluster; None for this machine.
-        needs_gpu: Whether each worker wants a share of a GPU.
+        on_gpu: Whether workers share a GPU, on a cluster where there is any; on this machine
+            they are threads then.
     """
 
     workers: int | None = 1
     cluster: str | None = None
-    needs_gpu: bool = False
+    on_gpu: bool = False
 
 
 def usable_processors() -> int:
@@ -43,6 +45,8 @@ def executor(prepare: Prepare, workplace: Workplace) -> Executor:
     if workplace.cluster is not None:
         from fergi.execution.cluster import Cluster  # noqa: PLC0415 (Ray is an extra)
 
-        return Cluster(prepare, workplace.cluster, workplace.workers, needs_gpu=workplace.needs_gpu)
+        return Cluster(prepare, workplace.cluster, workplace.workers, needs_gpu=workplace.on_gpu)
     workers = workplace.workers or usable_processors()
-    return Serial(prepare) if workers == 1 else Processes(prepare, workers)
+    if workers == 1:
+        return Serial(prepare)
+    return Threads(prepare, workers) if workplace.on_gpu else Processes(prepare, workers)

@@ -1,6 +1,7 @@
 """The models that a worker needs, loaded once in each."""
 
 import hashlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -15,6 +16,7 @@ from fergi.stages.perception.estimators.protocol import ActionUnitEstimator
 from fergi.weights.store import named_model
 
 _FACE_MODEL = "face-landmarker"
+_CPU = "cpu"
 
 
 @runtime_checkable
@@ -34,7 +36,7 @@ class Models:
     """What a worker sees with.
 
     Attributes:
-        faces: Finds the face of each frame.
+        faces: Finds the face of each frame; several threads may ask, each for a clip of its own.
         landmarked: Gives each face the landmarks of a network, where one is asked for.
         head_ratios: Pitch and yaw ratio of each face.
         estimator: Estimates its action units.
@@ -73,7 +75,7 @@ def load_models(settings: ExtractionSettings, device: str) -> Models:
     estimator = _estimator(settings, device)
     landmarked, landmark_hashes = _landmarks(settings, device)
     return Models(
-        faces=FaceLandmarker(task, is_tracking=settings.is_tracking),
+        faces=_FindersOfThreads(lambda: FaceLandmarker(task, is_tracking=settings.is_tracking)),
         landmarked=landmarked,
         head_ratios=lambda faces: head_ratios(np.stack([face_landmarks(face) for face in faces])),
         estimator=estimator,
@@ -83,6 +85,26 @@ def load_models(settings: ExtractionSettings, device: str) -> Models:
             **landmark_hashes,
         },
     )
+
+
+class _FindersOfThreads:
+    """Finds faces with networks that each thread has for itself: they hold what they work at."""
+
+    def __init__(self, make: Callable[[], FaceFinder]) -> None:
+        self._make = make
+        self._own = threading.local()
+        self._own.finder = make()  # at once, so that a broken file is told before any work
+
+    def seen(self, frame: VideoFrame) -> SeenFrame:
+        if not hasattr(self._own, "finder"):
+            self._own.finder = self._make()
+        found: SeenFrame = self._own.finder.seen(frame)
+        return found
+
+
+def is_on_gpu(settings: ExtractionSettings, device: str) -> bool:
+    """Tell whether an estimator works on a GPU of this machine."""
+    return settings.estimator is EstimatorName.FERGI_IR50 and _device(device) != _CPU
 
 
 def require_weights(settings: ExtractionSettings) -> None:
@@ -129,5 +151,5 @@ def _device(asked: str) -> str:
     try:
         import torch
     except ImportError:
-        return "cpu"
-    return "cuda" if torch.cuda.is_available() else "cpu"
+        return _CPU
+    return "cuda" if torch.cuda.is_available() else _CPU

@@ -165,7 +165,7 @@ def _fitting(workplace: Workplace, clips: int) -> Workplace:
     """Start no more workers than there are clips."""
     if workplace.workers is None:
         return workplace
-    return Workplace(min(workplace.workers, clips) or 1, workplace.cluster, workplace.needs_gpu)
+    return replace(workplace, workers=min(workplace.workers, clips) or 1)
 
 
 class _Extraction:

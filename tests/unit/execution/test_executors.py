@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from fergi.errors import ExecutionError, FergiError
 from fergi.execution.processes import Processes
 from fergi.execution.protocol import Executor, Failure
 from fergi.execution.serial import Serial
+from fergi.execution.threads import Threads
 
 FOLDER = str(Path(__file__).parent)
 
@@ -23,14 +25,15 @@ def _importable_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(FOLDER)
 
 
-@pytest.fixture(params=["serial", "processes"])
+@pytest.fixture(params=["serial", "processes", "threads"])
 def executor(request: pytest.FixtureRequest) -> Callable[..., Executor]:
     def make(prepare: Any = None) -> Executor:
         from workers import Squares
 
         if request.param == "serial":
             return Serial(prepare or Squares)
-        return Processes(prepare or Squares, workers=2)
+        kind = Processes if request.param == "processes" else Threads
+        return kind(prepare or Squares, workers=2)
 
     return make
 
@@ -169,6 +172,38 @@ def test_leaving_the_block_ends_workers_that_are_at_work(tmp_path: Path) -> None
         assert _eventually((tmp_path / "1").exists)
         pid = int((tmp_path / "1").read_text())
     assert not _alive(pid)
+
+
+def test_threads_work_at_the_same_time_and_share_what_was_prepared() -> None:
+    meeting = threading.Barrier(3, timeout=20)
+
+    def meet(task: Any, tell: Any) -> int:
+        return meeting.wait()
+
+    prepared: list[Any] = []
+    with Threads(lambda: prepared.append(meet) or meet, workers=3) as workers:
+        assert sorted(workers.outcomes(squares(3))) == [0, 1, 2]
+    assert prepared == [meet]
+
+
+def test_leaving_the_block_ends_threads_when_they_next_tell_something() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def work(_task: Any, tell: Any) -> None:
+        try:
+            while True:
+                tell("still at it")
+                begun.set()
+        finally:
+            ended.set()
+
+    def stop(_task: Any, _news: Any) -> None:
+        assert begun.wait(20)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Threads(lambda: work, workers=1) as workers:
+        list(workers.outcomes(squares(2), stop))
+    assert ended.is_set()
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:

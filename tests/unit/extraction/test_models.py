@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,19 @@ def test_without_one_they_are_those_of_the_mesh(
     found = _ratios(models, frames, tmp_path / "s")
     # A face that looks into the camera, by the published limits.
     assert ((found > [0.55, 0.3]) & (found < [0.85, 0.7])).all()
+
+
+def test_threads_that_share_models_see_what_each_sees_alone(
+    load: Load, frames: list[VideoFrame], tmp_path: Path
+) -> None:
+    models = load(has_landmark_network=True)
+    alone = see(frames, models, tmp_path / "s", lambda _frames, _last: None)
+    with ThreadPoolExecutor(3) as pool:
+        together = list(
+            pool.map(
+                lambda name: see(frames, models, tmp_path / name, lambda _frames, _last: None),
+                "abc",
+            )
+        )
+    for seen in together:
+        assert seen.path.read_bytes() == alone.path.read_bytes()

@@ -291,11 +291,12 @@ def test_a_video_filmed_anew_is_noticed(
     assert "from another video of that name" in problem.reason
 
 
-def test_processes_give_the_same_bytes_as_one_after_the_other(
-    extract: Extract, filmed_study: Path, tmp_path: Path
+@pytest.mark.parametrize("on_gpu", [False, True], ids=["processes", "threads"])
+def test_several_workers_give_the_same_bytes_as_one_after_the_other(
+    extract: Extract, filmed_study: Path, tmp_path: Path, on_gpu: bool
 ) -> None:
     extract(filmed_study, tmp_path / "serial")
-    run = extract(filmed_study, tmp_path / "parallel", workplace=Workplace(2))
+    run = extract(filmed_study, tmp_path / "parallel", workplace=Workplace(2, on_gpu=on_gpu))
     assert run.done == 8
     assert _files(tmp_path / "serial") == _files(tmp_path / "parallel")
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from jaxtyping import Float, UInt8
 from fergi.errors import WeightsError
 
 _STANDARD_ERROR = 2
+_HOLDING_STANDARD_ERROR = threading.Lock()
+"""Held while it is diverted, which is for the whole process."""
 _MEMBERS = (
     "face_detector.tflite",
     "face_landmarks_detector.tflite",
@@ -120,15 +123,16 @@ class Network:
 @contextlib.contextmanager
 def _unheard_standard_error() -> Iterator[None]:
     """Keep off the terminal what LiteRT writes there whenever it loads a network."""
-    sys.stderr.flush()
-    kept = os.dup(_STANDARD_ERROR)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), _STANDARD_ERROR)
-        yield
-    finally:
-        os.dup2(kept, _STANDARD_ERROR)
-        os.close(kept)
+    with _HOLDING_STANDARD_ERROR:
+        sys.stderr.flush()
+        kept = os.dup(_STANDARD_ERROR)
+        try:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), _STANDARD_ERROR)
+            yield
+        finally:
+            os.dup2(kept, _STANDARD_ERROR)
+            os.close(kept)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,10 +18,10 @@ from fergi.stages.perception.estimators.networks.layout import (
     iresnet_depth_and_width,
     iresnet_layout,
 )
+from fergi.stages.perception.estimators.protocol import Network
 from fergi.stages.perception.estimators.runtime import (
     CPU,
     Definition,
-    Network,
     Placement,
     compiled_network,
     network,

@@ -17,9 +17,9 @@ from fergi.records.landmarks import LANDMARKS
 from fergi.stages.perception.alignment import FACE_SIZE, crop_origin, face_crop
 from fergi.stages.perception.estimators.checkpoint import read_checkpoint, require_layout
 from fergi.stages.perception.estimators.networks.layout import mobilefacenet_layout
+from fergi.stages.perception.estimators.protocol import Network
 from fergi.stages.perception.estimators.runtime import (
     Definition,
-    Network,
     Placement,
     channels_first,
     network,

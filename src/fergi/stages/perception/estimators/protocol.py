@@ -1,6 +1,6 @@
-"""What an estimator of action units promises."""
+"""What an estimator of action units promises, and a network that it may rest on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -9,7 +9,10 @@ from jaxtyping import Float
 from fergi.records.face import Face, VideoFrame
 from fergi.records.scale import Scale
 
-__all__ = ["ActionUnitEstimator", "Scale"]
+__all__ = ["ActionUnitEstimator", "Network", "Scale"]
+
+Network = Callable[[Float[np.ndarray, "pictures ..."]], Float[np.ndarray, "pictures ..."]]
+"""Evaluates RGB pictures, 0 to 1, or what another network made of them."""
 
 
 @runtime_checkable

@@ -9,6 +9,8 @@ from jaxtyping import Float, UInt8
 
 from fergi.errors import MissingExtraError, UsageError
 from fergi.stages.perception.alignment import FACE_SIZE
+from fergi.stages.perception.estimators.protocol import Network
+from fergi.stages.perception.estimators.shared_batches import SharedBatches
 
 if TYPE_CHECKING:
     import torch
@@ -20,12 +22,8 @@ _BRIGHTEST = 255
 
 _COMPILED_BATCH = 4
 """More pictures at once fill no processor better, and no longer fit its cache."""
-_TORCH_BATCHES = {CPU: 16}
+_TORCH_BATCH = 16
 _GPU_BATCH = 256
-
-
-Network = Callable[[Float[np.ndarray, "pictures ..."]], Float[np.ndarray, "pictures ..."]]
-"""Evaluates RGB pictures, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +146,9 @@ def torch_network(
             numbers = module(given)
         return np.asarray(numbers.float().cpu().numpy())
 
-    return _in_batches(evaluate, _TORCH_BATCHES.get(device.type, _GPU_BATCH))
+    if device.type == CPU:
+        return _in_batches(evaluate, _TORCH_BATCH)
+    return SharedBatches(_in_batches(evaluate, _GPU_BATCH), _GPU_BATCH)
 
 
 def _device(name: str) -> "torch.device":

@@ -6,12 +6,8 @@ import pytest
 
 from fergi.errors import MissingExtraError, UsageError
 from fergi.stages.perception.estimators.networks.layout import Layout, iresnet_layout
-from fergi.stages.perception.estimators.runtime import (
-    Definition,
-    Network,
-    Placement,
-    network,
-)
+from fergi.stages.perception.estimators.protocol import Network
+from fergi.stages.perception.estimators.runtime import Definition, Placement, network
 
 DEPTH, OUTPUTS = 18, 4
 
