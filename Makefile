@@ -62,6 +62,7 @@ docs: .venv/installed-dev
 
 bench: .venv/installed-dev models
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/extraction.py
 	$(BIN)/python benchmarks/scorers.py
 
 .PHONY: web check-web dist screenshots
