@@ -29,8 +29,9 @@ from fergi.scorers.catalogue import scorer_factories, traits_of
 from fergi.scorers.checkpoints import transformers
 from fergi.scorers.features import ImageFeatures, PromptFeatures
 from fergi.scorers.pictures import read_picture
+from fergi.scorers.plan import PromptedImage, ScoringPlan
 from fergi.scorers.protocol import Scorer, ScorerFactory, ScorerOptions
-from fergi.scorers.scoring import PromptedImage, ScoringPlan, score_images
+from fergi.scorers.scoring import score_images
 from fergi.scorers.tokens import Tokenizer
 
 SIX = ("clip", "laion_aesthetic", "blip", "imagereward", "pickscore", "hpsv2")

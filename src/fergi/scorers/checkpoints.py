@@ -138,6 +138,16 @@ def _require_equal_names(expected: Iterable[str], found: Iterable[str], path: Pa
         raise WeightsError(f"{path}: {' and '.join(faults)}; {_GIVE_OWN}")
 
 
+def reported_faults(report: Mapping[str, Any]) -> str:
+    """List what transformers reports of a model that it loaded; empty if nothing is wrong.
+
+    Args:
+        report: What `from_pretrained` gives with `output_loading_info`.
+    """
+    faults = {kind: sorted(map(str, found)) for kind, found in report.items() if found}
+    return "; ".join(f"{kind.replace('_', ' ')}: {_listed(one)}" for kind, one in faults.items())
+
+
 def _number_positions(model: nn.Module) -> None:
     """Fill the buffers that no checkpoint holds: the numbers of positions."""
     for name, buffer in model.named_buffers():

@@ -15,11 +15,13 @@ from fergi.scorers.checkpoints import (
     dtype,
     loaded_strictly,
     read_tensors,
+    reported_faults,
     transformers,
     without,
 )
 from fergi.scorers.hpsv3_prompt import INSTRUCTION, REWARD_TOKEN
 from fergi.scorers.protocol import Preparation, ScorerOptions, Traits
+from fergi.scorers.provided import named_path
 
 CHECKPOINT = "HPSv3.safetensors"
 PIXELS = 256 * 28 * 28
@@ -63,9 +65,7 @@ class HpsV3:
         Raises:
             WeightsError: If it is not there, or lacks the checkpoint.
         """
-        named = options.weights.get("hpsv3")
-        if named is None and options.weights_folder is not None:
-            named = options.weights_folder / "hpsv3"
+        named = named_path("hpsv3", options)
         if named is None or not (named / CHECKPOINT).is_file():
             raise WeightsError(
                 f"hpsv3 needs a folder with {CHECKPOINT} (MizzenAI/HPSv3, 16 GB, MIT) and, beside "
@@ -176,10 +176,7 @@ def _model(folder: Path, tensors: dict[str, Tensor], options: ScorerOptions) -> 
         raise WeightsError(
             f"{folder}: its files do not make an HPSv3 ({str(error)[:200]}); fetch them again"
         ) from error
-    faults = {name: sorted(map(str, found)) for name, found in report.items() if found}
+    faults = reported_faults(report)
     if faults:
-        shown = "; ".join(
-            f"{name.replace('_', ' ')}: {', '.join(f[:4])}" for name, f in faults.items()
-        )
-        raise WeightsError(f"{folder / CHECKPOINT}: is no HPSv3 ({shown}); fetch it again")
+        raise WeightsError(f"{folder / CHECKPOINT}: is no HPSv3 ({faults}); fetch it again")
     return model.eval().requires_grad_(False).to(device(options))

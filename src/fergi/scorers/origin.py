@@ -8,7 +8,7 @@ from typing import Any
 
 from fergi.scorers.catalogue import scorer_places, traits_of
 from fergi.scorers.protocol import ScorerFactory, ScorerOptions
-from fergi.scorers.provided import provided_files
+from fergi.scorers.provided import named_path, provided_files
 from fergi.weights.scorer_weights import file_hash
 
 _LIBRARIES = ("fergi", "numpy", "pillow", "tokenizers", "torch", "transformers")
@@ -37,7 +37,7 @@ def scorer_origin(name: str, factory: ScorerFactory, options: ScorerOptions) -> 
     weights: dict[str, Any] = {
         entry: provided_files(entry, options).record() for entry in traits.weights
     }
-    named = _named_path(name, options)
+    named = named_path(name, options)
     if named is not None and not traits.weights:
         weights[name] = _named_files(named)
     return {
@@ -50,14 +50,6 @@ def scorer_origin(name: str, factory: ScorerFactory, options: ScorerOptions) -> 
         "formula": traits.formula,
         "libraries": _versions(),
     }
-
-
-def _named_path(name: str, options: ScorerOptions) -> Path | None:
-    """Find what a user names for a scorer that is in no register."""
-    if name in options.weights:
-        return options.weights[name]
-    in_folder = options.weights_folder / name if options.weights_folder else None
-    return in_folder if in_folder is not None and in_folder.exists() else None
 
 
 def _named_files(path: Path) -> dict[str, dict[str, object]]:

@@ -86,3 +86,11 @@ def provided_files(name: str, options: ScorerOptions) -> ProvidedFiles:
     found = found_files(name, options.weights.get(name), options.weights_folder)
     require_all({name: found})
     return ProvidedFiles(name, found)
+
+
+def named_path(name: str, options: ScorerOptions) -> Path | None:
+    """Give what a user names for a scorer that is in no register; None if nothing."""
+    if name in options.weights:
+        return options.weights[name]
+    in_folder = options.weights_folder / name if options.weights_folder else None
+    return in_folder if in_folder is not None and in_folder.exists() else None

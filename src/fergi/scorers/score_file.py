@@ -16,8 +16,9 @@ from fergi.provenance import fingerprint, provenance_path, write_provenance
 from fergi.records.clip import Problem
 from fergi.scorers.catalogue import require_known_names, require_weights, scorer_factories
 from fergi.scorers.origin import image_hash, is_same_origin, model_hashes, scorer_origin
+from fergi.scorers.plan import PromptedImage, ScoringPlan
 from fergi.scorers.protocol import ScorerOptions
-from fergi.scorers.scoring import PromptedImage, Scores, ScoringPlan, score_images
+from fergi.scorers.scoring import Scores, score_images
 from fergi.scorers.sheet import ScoreSheet
 
 HASH, REASON = "image_sha256", "reason"

@@ -10,7 +10,7 @@ from fergi.datasets.fergi_study import read_study
 from fergi.errors import ScoresError, UsageError
 from fergi.files import read_table
 from fergi.records.study import IMAGE_KEY, Study
-from fergi.scorers.scoring import PromptedImage
+from fergi.scorers.plan import PromptedImage
 from fergi.scorers.table import FILE_NAMES, known_scores
 
 TABLE_KEY = ("prompt", "image")

@@ -9,8 +9,9 @@ from PIL import Image
 from torch import Tensor
 
 from fergi.errors import WeightsError
-from fergi.scorers.checkpoints import device, dtype, transformers
+from fergi.scorers.checkpoints import device, dtype, reported_faults, transformers
 from fergi.scorers.protocol import Preparation, ScorerOptions, Traits
+from fergi.scorers.provided import named_path
 
 QUESTION = 'Does this figure show "{prompt}"? Please answer yes or no.'
 """The question of VQAScore (t2v_metrics)."""
@@ -38,9 +39,7 @@ class VqaScore:
         Raises:
             WeightsError: If none is named.
         """
-        named = options.weights.get("vqa")
-        if named is None and options.weights_folder is not None:
-            named = options.weights_folder / "vqa"
+        named = named_path("vqa", options)
         if named is None or not named.is_dir():
             raise WeightsError(
                 "vqa works with any image-text-to-text model of Hugging Face, and needs to be "
@@ -92,12 +91,9 @@ def strictly_loaded_model(folder: Path, options: ScorerOptions) -> Any:
         )
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
         raise _unreadable(folder, error) from error
-    faults = {name: sorted(map(str, found)) for name, found in report.items() if found}
+    faults = reported_faults(report)
     if faults:
-        shown = "; ".join(
-            f"{name.replace('_', ' ')}: {', '.join(f[:4])}" for name, f in faults.items()
-        )
-        raise WeightsError(f"{folder}: is no complete model ({shown}); fetch it again")
+        raise WeightsError(f"{folder}: is no complete model ({faults}); fetch it again")
     return model.eval().requires_grad_(False).to(device(options))
 
 

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from fergi.errors import ScoresError
+from fergi.scorers.plan import PromptedImage, ScoringPlan
 from fergi.scorers.protocol import Scorer, ScorerOptions
-from fergi.scorers.scoring import PromptedImage, ScoringPlan, score_images
+from fergi.scorers.scoring import score_images
 
 PAGE = Path(__file__).parents[3] / "docs" / "scorers.md"
 Paint = Callable[..., Image.Image]

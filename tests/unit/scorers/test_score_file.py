@@ -10,9 +10,9 @@ from PIL import Image
 import fergi.scorers.score_file as module
 from fergi.errors import ScoresError, StudyError, UsageError
 from fergi.files import read_table, write_table
+from fergi.scorers.plan import ScoringPlan
 from fergi.scorers.protocol import ScorerOptions
 from fergi.scorers.score_file import ScoreRequest, score
-from fergi.scorers.scoring import ScoringPlan
 from fergi.scorers.sheet import score_sheet
 
 FORMATS = pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])

@@ -11,8 +11,9 @@ from PIL import Image
 
 import fergi.scorers.scoring as module
 from fergi.errors import ScoresError
+from fergi.scorers.plan import PromptedImage, ScoringPlan
 from fergi.scorers.protocol import Preparation, Scorer, ScorerOptions, Traits
-from fergi.scorers.scoring import PromptedImage, Scores, ScoringPlan, score_images
+from fergi.scorers.scoring import Scores, score_images
 
 Paint = Callable[..., Image.Image]
 
