@@ -1,6 +1,7 @@
 """What would have caught the published columns that came from random heads."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,29 @@ def test_a_batch_scores_as_its_images_one_by_one(
     alone = [scorer.scores([p], [i])[0] for p, i in zip(prompts, images, strict=True)]
     # sums of float32 in another order; PickScore's are multiplied by 14
     assert together == pytest.approx(alone, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["clip", "blip", "imagereward", "pickscore", "hpsv2"])
+def test_filling_prompts_up_to_the_limit_would_change_no_score(
+    name: str, options: ScorerOptions, make_image: Paint
+) -> None:
+    """The originals fill up to 77 or 35 tokens, we to the longest of a batch."""
+    scorer, filled_up = _made(name, options), _made(name, replace(options, shelf={}))
+    tokenizer = filled_up._tokenizer if name in {"blip", "imagereward"} else None
+    tokenizer = tokenizer or filled_up._encoder.tokenizer
+    encode, lengths = tokenizer.encode, set()
+
+    def to_the_limit(texts: list[str], **how: Any) -> Any:
+        rows = encode(texts, **(how | {"padding": "max_length"} if how else how))
+        lengths.update(map(len, rows["input_ids"]))
+        return rows
+
+    tokenizer.encode = to_the_limit
+    images = [make_image(seed) for seed in range(2)]
+    expected = filled_up.scores(PROMPTS, images)
+    assert tokenizer.limit in lengths
+    # sums of float32 in another order; PickScore's are multiplied by 14
+    assert scorer.scores(PROMPTS, images) == pytest.approx(expected, abs=1e-5)
 
 
 def _biases(tensors: dict[str, torch.Tensor]) -> list[str]:
@@ -288,23 +312,3 @@ def test_any_prompt_has_a_score(prompt: str, options: ScorerOptions, make_image:
     for name in ("clip", "blip", "imagereward", "hpsv2"):
         (score,) = _made(name, options).scores([prompt], [make_image(0)])
         assert np.isfinite(score), name
-
-
-def test_the_real_aesthetic_head_is_one_affine_map() -> None:
-    """Against the numbers known of the real file: 768 features, bias 5.2366."""
-    import os
-
-    from fergi.scorers.checkpoints import read_tensors
-    from fergi.scorers.linear_head import linear_head
-
-    folder = os.environ.get("FERGI_WEIGHTS_DIR")
-    path = Path(folder or "") / "laion_aesthetic" / FILES["laion_aesthetic"][0]
-    if not folder or not path.is_file():
-        pytest.skip("FERGI_WEIGHTS_DIR names no folder with laion_aesthetic/")
-    head = linear_head(read_tensors(path), path, ScorerOptions())
-    bias = head(torch.zeros(1, 768)).item()
-    assert bias == pytest.approx(5.2366, abs=5e-5)  # as printed in four digits
-    x, y = torch.randn(2, 4, 768)
-    affine = head(x) + head(y) - bias
-    # float32 sums over 768 and 1024 numbers in another order
-    assert torch.allclose(head(x + y), affine, atol=2e-4)
