@@ -28,7 +28,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fergi.datasets.disfa import DISFA
-from fergi.datasets.prepared_faces import FaceStore, PreparedFaces, Shard, prepared_faces
+from fergi.datasets.face_shards import Shard, write_shard
+from fergi.datasets.prepared_faces import FaceStore, PreparedFaces, prepared_faces
 from fergi.records.action_units import ACTION_UNITS
 from fergi.records.labelled_faces import FaceSequence
 from fergi.training.action_units.augmentation import random_views, seen_pictures
@@ -125,7 +126,7 @@ def drawn_store(folder: Path, pictures: int) -> PreparedFaces:
             np.full((512, 3), 0.9),
         )
         path = store.shard_path(sequence, 0)
-        store.write_shard(path, shard, {})
+        write_shard(path, shard, {})
         shards.append((sequence, path))
     store.finish(shards, [])
     return prepared_faces(folder)

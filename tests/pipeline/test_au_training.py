@@ -15,7 +15,8 @@ import pytest
 import torch
 from typer.testing import Result
 
-from fergi.datasets.prepared_faces import FaceStore, PreparedFaces, Shard, prepared_faces
+from fergi.datasets.face_shards import Shard, write_shard
+from fergi.datasets.prepared_faces import FaceStore, PreparedFaces, prepared_faces
 from fergi.evaluation.action_units import agreement_of_heads
 from fergi.evaluation.folds import person_folds
 from fergi.evaluation.network_folds import FoldTraining
@@ -30,12 +31,12 @@ Run = Callable[..., Result]
 
 DATA = Path(__file__).parents[1] / "data"
 PLANTED = ("AU1", "AU2", "AU12", "AU25", "AU26")
-NARROW = Recipe(depth=18, width=4, epochs=10, batch=16, body_rate=1e-3, last_rate=1e-3)
+NARROW = Recipe(depth=18, width=4, epochs=6, batch=8, body_rate=1e-3, last_rate=1e-3)
 FOLDS = 4
 ALONE = Team(0, 1, torch.device("cpu"))
 CPU = ("--device", "cpu")
 A_TRAINING = pytest.mark.timeout(1200)
-"""Forty seconds of one processor, of which other work may take most."""
+"""Some 20 seconds of one processor, of which other work may take most."""
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +66,7 @@ def _written(table: pl.DataFrame, root: Path) -> Path:
             measures=rows.select("face_confidence", "pitch_ratio", "yaw_ratio").to_numpy(),
         )
         path = store.shard_path(sequence, 0)
-        store.write_shard(path, shard, {})
+        write_shard(path, shard, {})
         shards.append((sequence, path))
     store.finish(shards, [])
     return root
@@ -129,7 +130,7 @@ def _agreement(network: Path, faces: PreparedFaces) -> pl.DataFrame:
     return agreement_of_heads(heads, faces.labels.astype(float), faces.table)
 
 
-QUICK = replace(NARROW, width=2, epochs=1)
+QUICK = replace(NARROW, width=2, epochs=1, batch=16)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["plain", "calibrated"])

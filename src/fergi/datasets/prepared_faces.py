@@ -19,44 +19,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import safetensors.numpy
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 
+from fergi.datasets.face_shards import FACE_SIZE, MEASURES, Pictures, mapped_array
 from fergi.errors import DatasetError, UsageError
 from fergi.files import read_table, replacing, write_table
 from fergi.provenance import fingerprint, settings_hash
 from fergi.records.action_units import UNIT_NAMES
-from fergi.records.labelled_faces import FaceSequence, Oddity, OddityKind
-
-FACE_SIZE = 112
-"""Pixels along a side of a prepared face."""
-
-MEASURES = ("face_confidence", "pitch_ratio", "yaw_ratio")
-"""What is kept of each picture beside its pixels."""
-
-PICTURES_IN_SHARD = 512
+from fergi.records.labelled_faces import FaceSequence, Oddity
 
 _RECIPE, _TABLE, _ODDITIES, _SHARDS = "recipe.json", "faces.parquet", "oddities.csv", "shards"
-_DESCRIPTION = "fergi"
-
-Pictures = UInt8[np.ndarray, "pictures 112 112 3"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shard:
-    """Prepared pictures of a part of a sequence.
-
-    Attributes:
-        pictures: RGB.
-        frames: Number of each picture in its sequence.
-        labels: Intensities; NaN where a unit is not labelled.
-        measures: Those of `MEASURES`.
-    """
-
-    pictures: Pictures
-    frames: Int[np.ndarray, " pictures"]
-    labels: Float[np.ndarray, "pictures units"]
-    measures: Float[np.ndarray, "pictures 3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +83,6 @@ class FaceStore:
         """Name the file of a part of a sequence."""
         name = f"{sequence.dataset}-{sequence.person}-{sequence.name}-{number:03d}.safetensors"
         return self.root / _SHARDS / name
-
-    def write_shard(self, path: Path, shard: Shard, description: Mapping[str, Any]) -> None:
-        """Write a shard, whole or not at all.
-
-        Raises:
-            OutputError: If it cannot be written.
-        """
-        tensors = {
-            "pictures": shard.pictures,
-            "frames": shard.frames,
-            "labels": shard.labels.astype(np.float32),
-            "measures": shard.measures.astype(np.float32),
-        }
-        # safetensors writes memory as it lies, so rows must lie one after the other.
-        plain = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-        with replacing(path) as file:
-            note = {_DESCRIPTION: json.dumps(dict(description), sort_keys=True)}
-            file.write(safetensors.numpy.save(plain, note))
 
     def finish(
         self, shards: Sequence[tuple[FaceSequence, Path]], oddities: Sequence[Oddity]
@@ -218,7 +172,7 @@ def prepared_faces(root: Path) -> PreparedFaces:
             "it goes on where it was"
         ) from error
     names = table["shard"].unique(maintain_order=True).to_list()
-    maps = tuple(_mapped(root / _SHARDS / name) for name in names)
+    maps = tuple(mapped_array(root / _SHARDS / name) for name in names)
     numbers = table["shard"].replace_strict(names, range(len(names)), return_dtype=pl.Int64)
     places = np.column_stack([numbers.to_numpy(), table["row"].to_numpy()])
     facts = table.drop("shard", "row")
@@ -252,28 +206,8 @@ def joined_faces(stores: Sequence[PreparedFaces]) -> PreparedFaces:
     )
 
 
-def shard_description(path: Path) -> dict[str, Any] | None:
-    """Read what a shard says of itself; None where there is no whole shard."""
-    try:
-        header, end = _header(path)
-        size = max(spec["data_offsets"][1] for name, spec in header.items() if name[0] != "_")
-        if path.stat().st_size != end + size:
-            return None
-        return dict(json.loads(header["__metadata__"][_DESCRIPTION]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def described_oddities(description: Mapping[str, Any]) -> list[Oddity]:
-    """Read the oddities that a shard notes."""
-    return [
-        Oddity(OddityKind(one["kind"]), one["place"], one["count"], one["detail"])
-        for one in description.get("oddities", [])
-    ]
-
-
 def _shard_table(sequence: FaceSequence, path: Path) -> pl.DataFrame:
-    tensors = {name: _mapped(path, name) for name in ("frames", "labels", "measures")}
+    tensors = {name: mapped_array(path, name) for name in ("frames", "labels", "measures")}
     count = len(tensors["frames"])
     columns: dict[str, Any] = {
         "dataset": [sequence.dataset] * count,
@@ -287,30 +221,3 @@ def _shard_table(sequence: FaceSequence, path: Path) -> pl.DataFrame:
     texts = dict.fromkeys(("dataset", "person", "sequence", "shard"), pl.String)
     table = pl.DataFrame(columns, schema_overrides=texts)
     return table.with_columns(pl.col(UNIT_NAMES).fill_nan(None))
-
-
-def _mapped(path: Path, name: str = "pictures") -> np.ndarray:
-    """Map an array of a shard into memory."""
-    try:
-        header, end = _header(path)
-        spec = header[name]
-        dtype = {"U8": np.uint8, "I64": np.int64, "F32": np.float32}[spec["dtype"]]
-        shape = tuple(spec["shape"])
-        if 0 in shape:
-            return np.zeros(shape, dtype)
-        offset = end + spec["data_offsets"][0]
-        return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f"{path}: is missing, or no whole shard ({error}); remove it if it is there, and run "
-            "fergi au prepare again"
-        ) from error
-
-
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """Read the header of a safetensors file, and where it ends."""
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        if size > path.stat().st_size:
-            raise ValueError("cut off")
-        return json.loads(file.read(size)), 8 + size

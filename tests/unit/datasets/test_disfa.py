@@ -112,6 +112,15 @@ def test_the_distributed_videos_serve_where_there_are_no_pictures(disfa: Path) -
     assert by_name["SN002", "right"].source.is_dir()
 
 
+def test_names_of_folders_and_videos_differ_between_copies_of_the_data_set(disfa: Path) -> None:
+    _remove(disfa / "Images_RightCamera" / "SN001")
+    videos = disfa / "Video_RightCamera"
+    videos.mkdir()
+    (videos / "RightVideoSN001_Comp.avi").touch()
+    by_name = {(one.person, one.name): one for one in read_disfa(disfa).sequences}
+    assert by_name["SN001", "right"].source == videos / "RightVideoSN001_Comp.avi"
+
+
 def _remove(folder: Path) -> None:
     for path in folder.iterdir():
         path.unlink()

@@ -4,13 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from fergi.datasets.face_shards import Shard, shard_description, write_shard
 from fergi.datasets.prepared_faces import (
     FaceStore,
     PreparedFaces,
-    Shard,
     joined_faces,
     prepared_faces,
-    shard_description,
 )
 from fergi.errors import DatasetError, UsageError
 from fergi.files import read_table
@@ -39,7 +38,7 @@ def _written(root: Path, people: dict[str, Shard], recipe: dict[str, object] = R
     for person, shard in people.items():
         sequence = FaceSequence("disfa", person, "left", root, (), shard.frames, shard.labels)
         path = store.shard_path(sequence, 0)
-        store.write_shard(path, shard, {"inputs": person})
+        write_shard(path, shard, {"inputs": person})
         shards.append((sequence, path))
     store.finish(shards, [Oddity(OddityKind.NO_FACE, "disfa/a/left", 2, "frames 1, 2")])
     return root

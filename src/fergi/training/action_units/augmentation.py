@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from fergi.datasets.prepared_faces import FACE_SIZE
+from fergi.datasets.face_shards import FACE_SIZE
 
 _SHARES = (0.9, 1.0)
 """Of a picture's area that is kept."""

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fergi.datasets.prepared_faces import FACE_SIZE, FaceStore
+from fergi.datasets.face_shards import FACE_SIZE
+from fergi.datasets.prepared_faces import FaceStore
 from fergi.execution.choice import Workplace, executor
 from fergi.execution.protocol import Failure, Hear, Perform, Tell
 from fergi.progress import Progress, unreported

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from fergi.datasets.prepared_faces import (
+from fergi.datasets.face_shards import (
     FACE_SIZE,
     MEASURES,
     PICTURES_IN_SHARD,
-    FaceStore,
     Shard,
     described_oddities,
     shard_description,
+    write_shard,
 )
+from fergi.datasets.prepared_faces import FaceStore
 from fergi.execution.protocol import Tell
 from fergi.records.action_units import ACTION_UNITS
 from fergi.records.face import Face, VideoFrame
@@ -210,7 +211,7 @@ def _write_part(
         "pictures": len(found.pictures),
         "oddities": [asdict(oddity) for oddity in found.oddities(task.sequence)],
     }
-    task.store.write_shard(part.path, found.shard(task.sequence), description)
+    write_shard(part.path, found.shard(task.sequence), description)
     return description
 
 

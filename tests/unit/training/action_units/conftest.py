@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from fergi.datasets.prepared_faces import FaceStore, PreparedFaces, Shard, prepared_faces
+from fergi.datasets.face_shards import Shard, write_shard
+from fergi.datasets.prepared_faces import FaceStore, PreparedFaces, prepared_faces
 from fergi.records.action_units import ACTION_UNITS
 from fergi.records.labelled_faces import FaceSequence
 
@@ -41,7 +42,7 @@ def make_store(tmp_path: Path) -> Callable[..., Path]:
                 measures=np.tile([0.95, 0.7, 0.5], (pictures, 1)),
             )
             path = store.shard_path(sequence, 0)
-            store.write_shard(path, shard, {"inputs": "none"})
+            write_shard(path, shard, {"inputs": "none"})
             shards.append((sequence, path))
         store.finish(shards, [])
         return store.root
