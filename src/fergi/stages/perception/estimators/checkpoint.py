@@ -15,6 +15,8 @@ from fergi.stages.perception.estimators.networks.layout import BATCH_COUNT, Layo
 from fergi.weights.store import model_file
 
 _SAFE_ENDING = ".safetensors"
+_TORCH_STARTS = (b"PK", b"\x80")
+"""A zip archive, or in older files a pickle."""
 _INSIDE = "state_dict"
 """Where training scripts keep the tensors, beside the epoch and the like."""
 _PARALLEL = "module."
@@ -105,6 +107,8 @@ def _torch_tensors(name: str, content: bytes) -> dict[str, np.ndarray]:
         raise MissingExtraError(f"Reading {name}, unless saved as {_SAFE_ENDING},", "train") from (
             error
         )
+    if not content.startswith(_TORCH_STARTS):
+        raise _no_weights(name, "it does not begin as such a file does")
     try:
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -112,15 +116,18 @@ def _torch_tensors(name: str, content: bytes) -> dict[str, np.ndarray]:
             f"{name}: holds more than tensors, and fergi runs no code from a file; "
             f"save its state dict alone, or as {_SAFE_ENDING}"
         ) from error
-    except (EOFError, KeyError, OSError, RuntimeError, ValueError) as error:
-        raise WeightsError(
-            f"{name}: is no file of weights, or was cut off ({_first_line(error)}); "
-            "fetch or copy it again"
-        ) from error
+    except Exception as error:  # torch's reader breaks in any way over what is no such file
+        raise _no_weights(name, _first_line(error)) from error
     return {
         key: value.float().numpy() if value.is_floating_point() else value.numpy()
         for key, value in _named_tensors(name, found).items()
     }
+
+
+def _no_weights(name: str, found: str) -> WeightsError:
+    return WeightsError(
+        f"{name}: is no file of weights, or was cut off ({found}); fetch or copy it again"
+    )
 
 
 def _named_tensors(name: str, found: Any) -> dict[str, Any]:

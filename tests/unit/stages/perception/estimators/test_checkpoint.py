@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fergi.errors import MissingExtraError, WeightsError
 from fergi.stages.perception.estimators.checkpoint import (
@@ -105,6 +107,17 @@ def test_a_truncated_file_is_refused(
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(WeightsError, match=name):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("start", [b"", b"PK\x03\x04", b"\x80", b"\x80\x02"])
+@given(rest=st.binary(max_size=60))
+def test_whatever_else_lies_in_a_file_is_refused_by_name(
+    tmp_path_factory: pytest.TempPathFactory, start: bytes, rest: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "weights.pth"
+    path.write_bytes(start + rest)
+    with pytest.raises(WeightsError, match=r"weights\.pth: "):
         read_checkpoint(path)
 
 
