@@ -10,10 +10,10 @@ from jaxtyping import Float
 from fergi.evaluation.agreement import intraclass_correlation, mean_absolute_errors
 from fergi.records.action_units import UNIT_NAMES
 from fergi.stages.perception.estimators.mesh import MeshWeights
-from fergi.training.mesh_estimator import PictureObservations, estimated
+from fergi.training.mesh_estimator import TURNED, PictureObservations, estimated
 
 _GOOD, _POOR = 0, 1
-_TURNED = "-turned"
+_MUCH = 0.5
 
 _Units = Float[np.ndarray, "pictures 12"]
 
@@ -25,7 +25,8 @@ class PlantedJudgement:
     Attributes:
         units: A row for each unit: `icc` and `mae` by good cameras, `icc_poor` and `mae_poor`
             by poor ones, `turned` (mean absolute change when the head turns by 15°),
-            `turned_bias` (its mean), `turned_p90` (what nine in ten stay below), `resting`
+            `turned_bias` (its mean), `turned_p90` (what nine in ten stay below),
+            `turned_share` (share of the turns that change it by more than 0.5), `resting`
             (the mean estimate of a resting face), `planted_sd`.
         responses: A row for each estimated unit: by how much it rises with one point of each
             planted unit, others held constant.
@@ -75,6 +76,7 @@ def planted_judgement(seen: PictureObservations, weights: MeshWeights) -> Plante
             "turned": np.abs(changes).mean(axis=0),
             "turned_bias": changes.mean(axis=0),
             "turned_p90": np.quantile(np.abs(changes), 0.9, axis=0),
+            "turned_share": (np.abs(changes) > _MUCH).mean(axis=0),
             "resting": estimates[is_neutral & (cameras == _GOOD)].mean(axis=0),
             "planted_sd": truths[good].std(axis=0),
         }
@@ -91,18 +93,13 @@ def _changes(
     seen: PictureObservations, pictures: np.ndarray, estimates: _Units
 ) -> Float[np.ndarray, "turns 12"]:
     """List by how much estimates change when a head turns with the same expression."""
-    rows = {
-        (person, shot): row
-        for row, (person, shot) in enumerate(
-            zip(seen.people[pictures], seen.shots[pictures], strict=True)
-        )
-    }
-    turns = [
-        estimates[rows[person, f"{shot}{_TURNED}"]] - estimates[row]
-        for (person, shot), row in rows.items()
-        if (person, f"{shot}{_TURNED}") in rows
+    others = seen.chosen(pictures).other_turns()
+    straight = [
+        row
+        for row, shot in enumerate(seen.shots[pictures].tolist())
+        if others[row] != row and not shot.endswith(TURNED)
     ]
-    return np.array(turns).reshape(-1, estimates.shape[1])
+    return estimates[others[straight]] - estimates[straight]
 
 
 def _responses(estimates: _Units, truths: _Units) -> pl.DataFrame:

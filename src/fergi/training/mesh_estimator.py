@@ -15,6 +15,7 @@ from fergi.seeds import random_stream
 from fergi.stages.perception.estimators.mesh import (
     HIGHEST,
     MESH_NUMBERS,
+    OBSERVED,
     SHIFT,
     MeshWeights,
     features,
@@ -23,9 +24,14 @@ from fergi.stages.perception.estimators.mesh import (
 )
 
 HELD_OUT_EVERY = 5
+TURNED = "-turned"
+"""Ends the name of a shot whose head is turned."""
+
 _MOVED_DIRECTIONS, _NEUTRAL_DIRECTIONS = 100, 20
-_HIDDEN, _NARROW, _DROPOUT = 192, 64, 0.3
+_HIDDEN, _NARROW, _DROPOUT = 192, 64, 0.5
 _BATCH, _RATE, _DECAY, _JITTER = 256, 2e-3, 0.1, 0.1
+_STRANGERS = 0.5  # share of the rows whose own neutral face the networks are not told
+_STEADINESS = 0.3  # weight of the agreement of both turns beside that with the truth
 _LEAST_PEOPLE = 10
 
 
@@ -40,8 +46,8 @@ class TrainingPlan:
     """
 
     seed: int = 0
-    epochs: int = 30
-    networks: int = 4
+    epochs: int = 8
+    networks: int = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,10 +74,12 @@ class PictureObservations:
     shots: np.ndarray
     rigid: Float[np.ndarray, "rigid 3"]
 
-    def chosen(self, is_chosen: Bool[np.ndarray, " pictures"]) -> "PictureObservations":
+    def chosen(
+        self, pictures: Bool[np.ndarray, " pictures"] | Int[np.ndarray, " chosen"]
+    ) -> "PictureObservations":
         """Keep some of the pictures."""
         names = ("observations", "truths", "people", "cameras", "is_neutral", "shots")
-        return replace(self, **{name: getattr(self, name)[is_chosen] for name in names})
+        return replace(self, **{name: getattr(self, name)[pictures] for name in names})
 
     def fingerprint(self) -> str:
         """Reduce what was seen to one SHA-256."""
@@ -80,9 +88,37 @@ class PictureObservations:
             digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
+    def other_turns(self) -> Int[np.ndarray, " pictures"]:
+        """Find for each picture the one with the head turned, or back; itself where none is."""
+        keys = [*zip(self.people, self.cameras, self.shots.tolist(), strict=True)]
+        rows = {key: row for row, key in enumerate(keys)}
+        others = ((person, camera, _other_turn(shot)) for person, camera, shot in keys)
+        return np.array([rows.get(other, row) for row, other in enumerate(others)])
+
     def is_held_out(self) -> Bool[np.ndarray, " pictures"]:
         """Tell which pictures show people that the shipped estimator must not see."""
         return self.people % HELD_OUT_EVERY == 0
+
+
+def _other_turn(shot: str) -> str:
+    return shot.removesuffix(TURNED) if shot.endswith(TURNED) else f"{shot}{TURNED}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lessons:
+    """What the networks are shown, row by row.
+
+    Attributes:
+        inputs: Standardised features.
+        wanted: Planted units of the left, then of the right.
+        other_turns: The row with the same expression and the head turned.
+        own: How many of the features, the last ones, describe the neutral face alone.
+    """
+
+    inputs: Float[Tensor, "rows features"]
+    wanted: Float[Tensor, "rows outputs"]
+    other_turns: Int[Tensor, " rows"]
+    own: int
 
 
 def trained_mesh_estimator(
@@ -92,8 +128,10 @@ def trained_mesh_estimator(
 
     A few small networks with bounded outputs; their loss is one minus the concordance of each
     unit and side with what was planted, which asks for the right spread as well as the right
-    order. Each picture is compared once with the mean of the person's neutral pictures, and
-    once with a single one of them.
+    order, and in part one minus the concordance of an expression with itself after a turn of
+    the head. Each picture is compared once with the mean of the person's neutral pictures, and
+    once with a single one of them. What the neutral face itself looks like is kept from the
+    networks half of the time, so that they know people by it less.
 
     Args:
         seen: Of those people who may be learned from.
@@ -119,12 +157,11 @@ def trained_mesh_estimator(
     )
     # What ships is in half precision, so the networks learn on what it will give.
     weights = MeshWeights.from_tensors(weights.tensors())
-    inputs = standardised(features(seen.observations[pictures], neutrals, weights), weights)
-    wanted = seen.truths[pictures].reshape(len(pictures), -1)
+    lessons = _lessons(seen, pictures, neutrals, weights)
     layers = []
     for number in range(plan.networks):
         done = number * plan.epochs
-        layers.append(_network(inputs, wanted, plan, number, _later(progress, done, plan)))
+        layers.append(_network(lessons, plan, number, _later(progress, done, plan)))
     return replace(weights, layers=tuple(layers))
 
 
@@ -139,6 +176,25 @@ def estimated(
     neutral = _mean_neutrals(seen)
     pictures = np.flatnonzero(~np.isnan(neutral[:, 0]))
     return sided_intensities(seen.observations[pictures], neutral[pictures], weights), pictures
+
+
+def _lessons(
+    seen: PictureObservations,
+    pictures: Int[np.ndarray, " rows"],
+    neutrals: Float[np.ndarray, "rows observed"],
+    weights: MeshWeights,
+) -> _Lessons:
+    described = features(seen.observations[pictures], neutrals, weights)
+    half = len(pictures) // 2
+    others = seen.chosen(pictures[:half]).other_turns()
+    return _Lessons(
+        inputs=torch.from_numpy(standardised(described, weights).astype(np.float32)),
+        wanted=torch.from_numpy(
+            seen.truths[pictures].reshape(len(pictures), -1).astype(np.float32)
+        ),
+        other_turns=torch.from_numpy(np.concatenate([others, half + others])),
+        own=weights.neutral.shape[1] + OBSERVED - MESH_NUMBERS,
+    )
 
 
 def _later(progress: Progress, done: int, plan: TrainingPlan) -> Progress:
@@ -213,11 +269,7 @@ def _principal_directions(
 
 
 def _network(
-    inputs: Float[np.ndarray, "rows features"],
-    wanted: Float[np.ndarray, "rows outputs"],
-    plan: TrainingPlan,
-    number: int,
-    progress: Progress,
+    lessons: _Lessons, plan: TrainingPlan, number: int, progress: Progress
 ) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     """Train one network of the ensemble."""
     chance = torch.Generator().manual_seed(
@@ -225,9 +277,8 @@ def _network(
     )
     with torch.random.fork_rng():
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=chance)))
-        network = _layers(inputs.shape[1], wanted.shape[1])
-        given = torch.from_numpy(inputs.astype(np.float32))
-        _fit(network, given, torch.from_numpy(wanted.astype(np.float32)), plan.epochs, progress)
+        network = _layers(lessons.inputs.shape[1], lessons.wanted.shape[1])
+        _fit(network, lessons, plan.epochs, progress)
     linear = [layer for layer in network if isinstance(layer, nn.Linear)]
     return tuple(
         (layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy())
@@ -246,22 +297,30 @@ def _layers(features_in: int, outputs: int) -> nn.Sequential:
     )
 
 
-def _fit(
-    network: nn.Sequential, inputs: Tensor, wanted: Tensor, epochs: int, progress: Progress
-) -> None:
+def _fit(network: nn.Sequential, lessons: _Lessons, epochs: int, progress: Progress) -> None:
     optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
-    batches = -(-len(inputs) // _BATCH)
+    batches = -(-len(lessons.inputs) // _BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=epochs * batches)
     network.train()
     for epoch in range(epochs):
-        for rows in torch.randperm(len(inputs)).split(_BATCH):  # type: ignore[no-untyped-call]
-            jittered = inputs[rows] + _JITTER * torch.randn(len(rows), inputs.shape[1])
-            loss = _discordance(HIGHEST * torch.sigmoid(network(jittered) - SHIFT), wanted[rows])
+        for rows in torch.randperm(len(lessons.inputs)).split(_BATCH):  # type: ignore[no-untyped-call]
+            loss = _loss(network, lessons, rows)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
         progress(epoch + 1, epochs)
+
+
+def _loss(network: nn.Sequential, lessons: _Lessons, rows: Int[Tensor, " rows"]) -> Tensor:
+    """Compare rows and their other turns with the truth, and with each other."""
+    both = torch.cat([rows, lessons.other_turns[rows]])
+    inputs = lessons.inputs[both]
+    inputs[:, -lessons.own :] *= (torch.rand(len(rows), 1) >= _STRANGERS).repeat(2, 1)
+    outputs = network(inputs + _JITTER * torch.randn(inputs.shape))
+    units = HIGHEST * torch.sigmoid(outputs - SHIFT)
+    one, other = units.chunk(2)
+    return _discordance(units, lessons.wanted[both]) + _STEADINESS * _discordance(one, other)
 
 
 def _discordance(outputs: Tensor, wanted: Tensor) -> Tensor:

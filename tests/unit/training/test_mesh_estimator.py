@@ -14,7 +14,7 @@ from fergi.training.mesh_estimator import (
     trained_mesh_estimator,
 )
 
-PLAN = TrainingPlan(epochs=12, networks=1)
+PLAN = TrainingPlan(epochs=50, networks=1)
 
 
 def _pictures(people: int = 40, expressions: int = 12, seed: int = 0) -> PictureObservations:
@@ -62,6 +62,9 @@ def test_planted_units_are_found_in_people_who_were_not_seen(seen: PictureObserv
     responses = found.responses.drop("estimated").to_numpy()
     assert (responses.argmax(axis=0) == np.arange(len(ACTION_UNITS))).all()
     assert found.units["turned"].max() < 1
+    # Where one in ten changes by more than 0.5, nine in ten do not stay below it.
+    is_often = found.units["turned_share"] > 0.1
+    assert (is_often == (found.units["turned_p90"] > 0.5)).all()
 
 
 def test_the_same_seed_gives_the_same_weights(seen: PictureObservations) -> None:
@@ -100,6 +103,15 @@ def test_pictures_without_a_neutral_one_are_left_out(seen: PictureObservations) 
     weights = trained_mesh_estimator(kept, TrainingPlan(epochs=1, networks=1))
     _, pictures = estimated(kept, weights)
     assert 0 not in kept.people[pictures]
+
+
+def test_a_picture_finds_the_one_with_the_head_turned(seen: PictureObservations) -> None:
+    assert (seen.other_turns() == np.arange(len(seen.people)) ^ 1).all()
+
+
+def test_a_picture_whose_other_turn_was_not_seen_stays_alone(seen: PictureObservations) -> None:
+    others = seen.chosen(np.array([0, 3, 4, 5])).other_turns()
+    assert others.tolist() == [0, 1, 3, 2]
 
 
 def test_the_fingerprint_tells_pictures_apart(seen: PictureObservations) -> None:
