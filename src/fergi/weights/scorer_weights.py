@@ -121,11 +121,16 @@ def found_files(
         Name of each file in the register → where it lies; those that are nowhere are left out.
 
     Raises:
-        WeightsError: If there is nothing where the user says.
+        WeightsError: If there is nothing where the user says, or not the entry's largest file.
     """
     entry = scorer_weights()[name]
     if named is not None and not named.exists():
         raise WeightsError(f"{named}: there is nothing here; check the path of {name}")
+    if named is not None and named.is_dir() and not (named / entry.files[0].name).is_file():
+        raise WeightsError(
+            f"{named}: has no {entry.files[0].name}; name the folder of {name} that has it, or "
+            "the file itself"
+        )
     places = {file.name: _place(entry, file, named, folder) for file in entry.files}
     return {file: place for file, place in places.items() if place is not None}
 

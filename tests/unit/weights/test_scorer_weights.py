@@ -118,6 +118,14 @@ def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
         found_files("clip", tmp_path / "nothing")
 
 
+def test_a_folder_without_the_model_is_not_passed_over_for_another(tmp_path: Path) -> None:
+    fetched_folder("clip").mkdir(parents=True)
+    (fetched_folder("clip") / "model.safetensors").touch()
+    (tmp_path / "vocab.json").touch()
+    with pytest.raises(WeightsError, match=r"has no model\.safetensors; name the folder of clip"):
+        found_files("clip", tmp_path)
+
+
 @LOCAL
 def test_a_file_that_comes_is_kept_and_pinned(server: Callable[..., str], tmp_path: Path) -> None:
     file = PublishedFile("a.bin", f"{server()}/a.bin")
