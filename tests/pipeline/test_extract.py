@@ -114,6 +114,22 @@ def test_a_video_and_a_folder_are_extracted_elsewhere(
     assert _features(study) == {}
 
 
+def test_clips_that_show_nobody_are_named(
+    fergi: Run, film_study: Any, invented: Any, tmp_path: Path
+) -> None:
+    study = film_study(("anna",), images=1)
+    for name in ("a", "b", "c", "d"):
+        invented.write_film(tmp_path / "dark" / f"{name}.mp4", [invented.BLACK] * 20)
+    assert "without any face" not in fergi("extract", study, "--workers", "1").stdout
+    for _ in ("extracted", "already there"):
+        result = fergi("extract", tmp_path / "dark", "--workers", "1")
+        assert result.exit_code == 0, result.stderr
+        line = next(line for line in result.stdout.splitlines() if "without any face" in line)
+        assert line.endswith("a.mp4, b.mp4, c.mp4 and 1 more")
+    as_json = json.loads(fergi("extract", tmp_path / "dark", "--json").stdout)
+    assert as_json["clips_without_any_face"] == ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
+
+
 def test_other_videos_of_a_study_are_left_out_and_the_summary_says_so(
     fergi: Run, film_study: Any, invented: Any, tmp_path: Path
 ) -> None:

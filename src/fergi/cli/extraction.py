@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +31,7 @@ Ray = Annotated[
 ]
 
 _PEOPLE_SHOWN = 12
+_CLIPS_SHOWN = 3
 
 
 class Stopwatch:
@@ -105,7 +106,8 @@ def extraction_facts(
     Args:
         run: The extraction.
         stopwatch: That ran with it.
-        shortened: Whether to name only the people who were seen worst, if there are many.
+        shortened: Whether to name only some of the people who were seen worst, and of the clips
+            that show nobody, if there are many.
     """
     shares = {name: round(run.people[name].valid_share, 3) for name in sorted(run.people)}
     label = "valid_frames_by_participant"
@@ -121,4 +123,13 @@ def extraction_facts(
         "frames": stopwatch.frames,
         "frames_per_second": round(stopwatch.frames_per_second, 1),
         **({label: shares} if shares else {}),
+        **({"clips_without_any_face": _named(run.faceless, shortened)} if run.faceless else {}),
     }
+
+
+def _named(clips: Sequence[str], shortened: bool) -> str | list[str]:
+    if not shortened:
+        return sorted(clips)
+    rest = len(clips) - _CLIPS_SHOWN
+    shown = ", ".join(sorted(clips)[:_CLIPS_SHOWN])
+    return f"{shown} and {rest} more" if rest > 0 else shown

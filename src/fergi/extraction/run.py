@@ -77,6 +77,7 @@ class ExtractionRun:
         failed: Feature files that could not be written.
         problems: Why not.
         people: Name of each person → frames of the clips that are done.
+        faceless: Names of the clips that are done and show no face in any frame.
         left_out: Videos of a study that belong to no session, by their names in it.
     """
 
@@ -87,6 +88,7 @@ class ExtractionRun:
     failed: set[Path] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     people: Mapping[str, PersonFrames] = field(default_factory=dict)
+    faceless: Sequence[str] = ()
     left_out: Sequence[str] = ()
 
 
@@ -184,7 +186,7 @@ class _Extraction:
             raise ExecutionError(identity.reason)
         self._identity: Identity = identity
         self._origin = _origin(settings, identity)
-        self._run = ExtractionRun(identity, people=tally.people)
+        self._run = ExtractionRun(identity, people=tally.people, faceless=tally.faceless)
 
     def run(self, clips: Sequence[ClipVideo]) -> ExtractionRun:
         """Do all that is left to do."""
@@ -229,7 +231,7 @@ class _Extraction:
         self._tally.skip()
         if found.standing is Standing.COMPLETE:
             self._run.skipped += 1
-            self._tally.count_frames(clip.person, found.summary)
+            self._tally.count_frames(clip, found.summary)
         elif self._existing is Existing.KEEP:
             self._run.others += 1
         else:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fergi.execution.protocol import Failure
 from fergi.extraction.clip_worker import FindNeutral, Looked, WriteFeatures
+from fergi.extraction.videos import ClipVideo
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,13 @@ class Tally:
         of: How many clips there are.
         watch: Told of all news.
         people: Name of each person → frames of the clips that are done.
+        faceless: Names of the clips that are done and show no face in any frame.
     """
 
     of: int
     watch: Watch
     people: dict[str, PersonFrames] = field(default_factory=dict)
+    faceless: list[str] = field(default_factory=list)
     _clips: float = 0.0
     _frames: int = 0
     _in_work: dict[str, Looked] = field(default_factory=dict)
@@ -77,7 +80,7 @@ class Tally:
             case WriteFeatures(), Mapping():
                 self._move_on(task.name, Looked(news["frames"], 1.0))
                 self._in_work.pop(task.name)
-                self.count_frames(task.clip.person, news)
+                self.count_frames(task.clip, news)
             case FindNeutral() | WriteFeatures(), _:
                 self._move_on(task.name, Looked(0, 1.0))
                 self._in_work.pop(task.name)
@@ -87,11 +90,13 @@ class Tally:
         self._clips += 1
         self._tell()
 
-    def count_frames(self, person: str, facts: Mapping[str, Any]) -> None:
+    def count_frames(self, clip: ClipVideo, facts: Mapping[str, Any]) -> None:
         """Count the frames of a clip whose features are there."""
-        counted = self.people.setdefault(person, PersonFrames())
+        counted = self.people.setdefault(clip.person, PersonFrames())
         counted.frames += facts["frames"]
         counted.valid += facts["valid_frames"]
+        if not facts["frames_with_a_face"]:
+            self.faceless.append(clip.name)
 
     def _move_on(self, clip: str, looked: Looked) -> None:
         before = self._in_work.get(clip, Looked(0, None))
