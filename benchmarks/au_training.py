@@ -98,7 +98,7 @@ def prepare(options: argparse.Namespace) -> dict[str, Any]:
         command += ["--disfa", str(folder / "DISFA"), "--out", str(folder / "store")]
         command += ["--workers", str(options.workers)]
         start, before = time.perf_counter(), cpu_seconds()
-        ended = subprocess.run(command, check=True, capture_output=True)
+        ended = subprocess.run(command, check=True, stdout=subprocess.PIPE)
         wall, cpu = time.perf_counter() - start, cpu_seconds() - before
     found = json.loads(ended.stdout)["pictures"]
     return {
