@@ -108,6 +108,11 @@ def test_a_video_and_a_folder_are_extracted_elsewhere(
         "reaction_clip_1_features.csv",
         "reaction_clip_1_features.csv.json",
     ]
+    again = fergi("extract", study / f"{REACTION}.mp4", "--workers", "1", "--json")
+    written = study / f"{REACTION}_features.csv"
+    assert json.loads(again.stdout)["written"] == str(written)
+    for file in (written, written.with_name(f"{written.name}.json")):
+        file.unlink()
     some = fergi("extract", study / "anna", "--out", tmp_path / "some", "--workers", "1")
     assert some.exit_code == 0
     assert len(_features(tmp_path / "some")) == 12

@@ -31,7 +31,8 @@ def video_frames(path: Path) -> Iterator[VideoFrame]:
     """Decode a video frame by frame, upright, in RGB, on one thread.
 
     Frames are yielded as they are decoded and none is kept, so memory does not grow with the
-    length of the video. Times are the container's, counted from the first frame. A video that
+    length of the video. Times are the container's, counted from the first frame; of frames that
+    have the same time the first is taken. A video that
     breaks off raises when the break is reached; what was yielded before is a part of the clip,
     and to be thrown away.
 
@@ -43,7 +44,7 @@ def video_frames(path: Path) -> Iterator[VideoFrame]:
 
     Raises:
         VideoError: If the file is missing, empty, no video, damaged or cut off, or its times
-            do not increase. For a break the message says how much could be decoded before.
+            go back. For a break the message says how much could be decoded before.
     """
     decoded, seconds = 0, 0.0
     try:
@@ -118,10 +119,13 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
         if picture.time is None:
             raise _BreakError("has a frame without a time")
         first = picture.time if first is None else first
-        if picture.time - first <= last:
-            raise _BreakError(f"its times do not increase after {last:g} s")
-        last = picture.time - first
-        yield VideoFrame(last, _upright(picture, to_rgb))
+        time = picture.time - first
+        if time < last:
+            raise _BreakError(f"its times go back after {last:g} s")
+        # Browsers set a time that would go back to that of the frame before.
+        if time > last:
+            yield VideoFrame(time, _upright(picture, to_rgb))
+        last = time
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:

@@ -356,16 +356,28 @@ def test_a_title_in_another_alphabet_does_no_harm(tmp_path: Path, name: str) -> 
     assert len(list(video_frames(tmp_path / name))) == 1
 
 
-def test_times_that_do_not_increase_are_refused(tmp_path: Path) -> None:
+def _with_its_third_frame_at(path: Path, milliseconds: int) -> Path:
     images = [_grey(level) for level in GREY_LEVELS[:4]]
-    path = _write(tmp_path / "a.mkv", images, "mjpeg", "yuvj420p", milliseconds=[0, 33, 66, 99])
+    _write(path, images, "mjpeg", "yuvj420p", milliseconds=[0, 33, 66, 99])
     # A block begins with its track and its time in the cluster.
-    at_66, at_33 = b"\x81\x00\x42\x80", b"\x81\x00\x21\x80"
-    assert path.read_bytes().count(at_66) == 1
-    path.write_bytes(path.read_bytes().replace(at_66, at_33))
-    count, error = _decoded_before_the_break(path)
+    before, after = (bytes([0x81, 0x00, time, 0x80]) for time in (66, milliseconds))
+    assert path.read_bytes().count(before) == 1
+    path.write_bytes(path.read_bytes().replace(before, after))
+    return path
+
+
+def test_times_that_go_back_are_refused(tmp_path: Path) -> None:
+    count, error = _decoded_before_the_break(_with_its_third_frame_at(tmp_path / "a.mkv", 20))
     assert count == 2
-    assert "its times do not increase after 0.033 s; 2 frames (0.03 s)" in str(error)
+    assert "its times go back after 0.033 s; 2 frames (0.03 s)" in str(error)
+
+
+def test_of_frames_at_the_same_time_the_first_is_taken(tmp_path: Path) -> None:
+    frames = list(video_frames(_with_its_third_frame_at(tmp_path / "a.mkv", 33)))
+    assert [frame.time for frame in frames] == pytest.approx([0, 0.033, 0.099])
+    levels = [frame.image.mean() for frame in frames]
+    wanted = [GREY_LEVELS[0], GREY_LEVELS[1], GREY_LEVELS[3]]
+    np.testing.assert_allclose(levels, wanted, atol=8)  # as above
 
 
 def test_a_name_that_looks_like_an_address_is_a_file(
