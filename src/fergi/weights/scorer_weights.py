@@ -5,7 +5,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -80,10 +80,15 @@ class ScorerWeights:
     @property
     def size_shown(self) -> str:
         """About how much there is to download."""
-        largest = self.files[0]
+        return self.size_of([file.name for file in self.files])
+
+    def size_of(self, names: Collection[str]) -> str:
+        """Say about how large some of the files are."""
+        files = [file for file in self.files if file.name in names]
+        largest = files[0]
         if largest.size is None:
             return f"about {largest.about}" if largest.about else "a size that the server tells"
-        known = sum(file.size or 0 for file in self.files)
+        known = sum(file.size or 0 for file in files)
         return f"{known / 1e9:.2f} GB" if known >= 1e8 else f"{known / 1e6:.1f} MB"
 
 
@@ -153,7 +158,7 @@ def require_all(found: Mapping[str, Mapping[str, Path]]) -> None:
     if not lacking:
         return
     shown = "; ".join(
-        f"{name} lacks {', '.join(files)} ({scorer_weights()[name].size_shown}, "
+        f"{name} lacks {', '.join(files)} ({scorer_weights()[name].size_of(files)}, "
         f"{scorer_weights()[name].licence})"
         for name, files in lacking.items()
     )

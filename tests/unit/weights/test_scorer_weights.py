@@ -138,6 +138,12 @@ def test_a_file_that_comes_is_kept_and_pinned(server: Callable[..., str], tmp_pa
     assert told_size(file) == "7,000 bytes"
 
 
+def test_what_is_missing_is_told_with_its_own_size(tmp_path: Path) -> None:
+    (tmp_path / "ImageReward.pt").touch()
+    with pytest.raises(WeightsError, match=r"lacks vocab\.txt \(0\.2 MB"):
+        provided_files("imagereward", ScorerOptions(weights={"imagereward": tmp_path}))
+
+
 def test_a_size_that_is_known_is_told_without_asking() -> None:
     model = scorer_weights()["pickscore"].files[0]
     assert told_size(model) == "about 3.94 GB"
