@@ -26,7 +26,14 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_the_command_line_loads_nothing_heavy() -> None:
-    assert _loaded_by("import fergi.cli", HEAVY) == set()
+    every_command = "import typer, fergi.cli; dict(typer.main.get_command(fergi.cli.app).commands)"
+    assert _loaded_by(every_command, HEAVY) == set()
+
+
+def test_a_command_loads_no_other() -> None:
+    code = "import fergi.cli; fergi.cli.app(['extract', '--help'], standalone_mode=False)"
+    watched = ("fergi.cli.extract", "fergi.cli.annotate", "fergi.pipeline", "jinja2")
+    assert _loaded_by(code, watched) == {"fergi.cli.extract"}
 
 
 @pytest.mark.parametrize("scores", ["auto", "none"])

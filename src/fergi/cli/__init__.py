@@ -1,25 +1,12 @@
-"""The command line: one file a command, and nothing in it that the Python API cannot do."""
+"""The command line: one file a command, and nothing in it that the Python API cannot do.
+
+`commands.py` names them all.
+"""
 
 import sys
 
 import typer
 
-from fergi.cli import (
-    annotate,
-    au,
-    demo,
-    evaluate,
-    export,
-    extract,
-    fetch,
-    imports,
-    inventory,
-    plot,
-    reproduce,
-    score,
-    studio,
-    train,
-)
 from fergi.cli.group import FergiGroup
 from fergi.provenance import fergi_version
 
@@ -30,20 +17,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("demo")(demo.demo)
-app.command("annotate")(annotate.annotate)
-app.command("extract")(extract.extract)
-app.command("import")(imports.import_command)
-app.command("plot")(plot.plot)
-app.command("export")(export.export_annotations)
-app.command("evaluate")(evaluate.evaluate)
-app.command("reproduce")(reproduce.reproduce)
-app.command("score")(score.score_command)
-app.add_typer(train.app, name="train")
-app.add_typer(au.app, name="au")
-app.add_typer(studio.app, name="studio")
-app.command("fetch")(fetch.fetch)
-app.command("list")(inventory.inventory)
 
 
 def _print_version(asked: bool) -> bool:

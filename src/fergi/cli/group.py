@@ -6,13 +6,19 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from fergi.cli.commands import Commands
 from fergi.errors import FergiError
 
 INTERRUPTED = 130
 
 
 class FergiGroup(TyperGroup):
-    """A group of commands that turns what they raise into a line and an exit status."""
+    """All commands; it turns what they raise into a line and an exit status."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # Commands cannot be added, and none are.
+        self.commands = Commands()  # type: ignore[assignment]
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
