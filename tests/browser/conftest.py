@@ -1,5 +1,6 @@
 """A studio that runs, and a browser whose camera shows a face: neutral, then a grin."""
 
+import csv
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,13 +29,40 @@ class RunningStudio:
 
     Attributes:
         folder: The study's.
-        origin: Where browsers find it.
+        port: Where it listens: any free port at first, then the same again.
         token: The researcher's.
     """
 
     folder: Path
-    origin: str
-    token: str
+    port: int = 0
+    token: str = ""
+    _process: subprocess.Popen[str] | None = None
+
+    @property
+    def origin(self) -> str:
+        """Where browsers find it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Serve, and wait until it does."""
+        command = [sys.executable, "-m", "fergi", "studio", "run", str(self.folder)]
+        self._process = subprocess.Popen(
+            [*command, "--port", str(self.port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        self.port, token = _told(self._process)
+        self.token = token or self.token
+
+    def kill(self) -> None:
+        """End it at once, whatever it does (kill -9)."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
 
     def link(self) -> str:
         """Make a participant's link."""
@@ -41,11 +70,24 @@ class RunningStudio:
         links = [one for one in json.loads(made).values() if isinstance(one, str)]
         return links[0]
 
+    def revoke_links(self) -> None:
+        """Revoke every link."""
+        listed = json.loads(_fergi("studio", "link", str(self.folder), "--list", "--json"))
+        for name in (one for one in listed if one.startswith("l")):
+            _fergi("studio", "link", str(self.folder), "--revoke", name)
+
     def participants(self) -> list[Path]:
         """List the folders of participants."""
         return sorted(
             path for path in self.folder.iterdir() if re.fullmatch(r"p[a-z0-9]{9}", path.name)
         )
+
+    def annotations(self, out: Path, *options: str) -> list[dict[str, str]]:
+        """Annotate what is there."""
+        table = out / "annotations.csv"
+        _fergi("annotate", str(self.folder), "--out", str(table), *options)
+        with table.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
 
 
 @dataclass
@@ -113,16 +155,48 @@ def chromium(camera_video: Path) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not Path(CHROMIUM).exists():
         pytest.skip(f"there is no browser at {CHROMIUM}; name one by FERGI_CHROMIUM")
-    arguments = (
-        "--no-sandbox",
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-video-capture={camera_video}",
-    )
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(arguments))
+        browser = driver.chromium.launch(**_launching(camera_video))
         yield browser
         browser.close()
+
+
+def _launching(camera_video: Path, *, is_camera_allowed: bool = True) -> dict[str, Any]:
+    return {
+        "executable_path": CHROMIUM,
+        "args": [
+            "--no-sandbox",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-video-capture={camera_video}",
+            *(["--use-fake-ui-for-media-stream"] if is_camera_allowed else []),
+        ],
+    }
+
+
+@pytest.fixture
+def chromium_that_asks(chromium: Any, camera_video: Path) -> Iterator[Any]:
+    """A browser in which nobody has allowed the camera."""
+    settings = _launching(camera_video, is_camera_allowed=False)
+    browser = chromium.browser_type.launch(**settings)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def lasting_browser(
+    chromium: Any, camera_video: Path, tmp_path: Path
+) -> Iterator[Callable[[], Any]]:
+    """Opens a browser whose profile lies on the disk, again and again the same."""
+    with ExitStack() as opened:
+
+        def open_browser() -> Any:
+            context = chromium.browser_type.launch_persistent_context(
+                str(tmp_path / "profile"), **_launching(camera_video)
+            )
+            opened.callback(context.close)
+            return context
+
+        yield open_browser
 
 
 @pytest.fixture
@@ -175,21 +249,49 @@ def mesh_weights() -> None:
         pytest.skip("this version ships no mesh.safetensors, so there are no features")
 
 
-@pytest.fixture
-def studio(pages: Path, face_task: bytes, tmp_path: Path) -> Iterator[RunningStudio]:
-    """A short study of two prompts with two images each, served on this machine."""
-    folder = tmp_path / "study"
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short study of two prompts with two images each."""
+    folder = tmp_path_factory.mktemp("example") / "study"
     _fergi("studio", "init", str(folder))
     _shorten(folder / "study.toml")
     for prompt in (folder / "stimuli").iterdir():
         max(prompt.iterdir()).unlink()
-    command = [sys.executable, "-m", "fergi", "studio", "run", str(folder), "--port", "0"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
-    ) as process:
-        yield RunningStudio(folder, *_told(process))
-        process.terminate()
+    return folder
+
+
+@pytest.fixture
+def serve(
+    pages: Path, face_task: bytes, study: Path, tmp_path: Path
+) -> Iterator[Callable[..., RunningStudio]]:
+    """Serves a copy of the short study, with other prompts where they are given."""
+    with ExitStack() as served:
+
+        def start(prompts: str | None = None) -> RunningStudio:
+            folder = tmp_path / "study"
+            shutil.copytree(study, folder)
+            if prompts is not None:
+                settings = folder / "study.toml"
+                before, _, _ = settings.read_text(encoding="utf-8").partition("[[prompts]]")
+                settings.write_text(before + prompts, encoding="utf-8")
+            running = RunningStudio(folder)
+            running.start()
+            served.callback(running.kill)
+            return running
+
+        yield start
+
+
+@pytest.fixture
+def studio(serve: Callable[..., RunningStudio]) -> RunningStudio:
+    """The short study, served on this machine."""
+    return serve()
+
+
+@pytest.fixture
+def small_studio(serve: Callable[..., RunningStudio]) -> RunningStudio:
+    """The same with one prompt."""
+    return serve('[[prompts]]\ntext = "a fox made of paper"\nfolder = "stimuli/fox"\n')
 
 
 def _shorten(settings: Path) -> None:
@@ -201,12 +303,12 @@ def _shorten(settings: Path) -> None:
     settings.write_text(text, encoding="utf-8")
 
 
-def _told(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Read the address and the token that the studio prints when it is ready."""
+def _told(process: subprocess.Popen[str]) -> tuple[int, str | None]:
+    """Wait until the studio says at which port it is, and the token, which is told once."""
     assert process.stdout is not None
     for line in process.stdout:
-        if found := re.search(r"(http://[^/]+)/admin#(\S+)", line):
-            return found[1], found[2]
+        if found := re.search(r":(\d+)/admin(?:#(\S+))?", line):
+            return int(found[1]), found[2]
     pytest.fail("the studio ended before it served")
 
 

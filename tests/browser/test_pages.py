@@ -103,9 +103,7 @@ def test_pages_are_accessible(visit: Visits, studio: Any, scheme: str) -> None:
     seen.page.goto(f"{studio.origin}/try")
     check("try")
     walk = Walk(seen.page, lambda name: check(name) if name not in {"waiting", "image"} else None)
-    walk.join(studio.link())
-    walk.consent("video")
-    walk.set_up()
+    walk.begin(studio.link(), "video")
     walk.finish()
     _enter(seen.page, studio)
     for place in ("", "participants", "annotations", "links"):
@@ -127,9 +125,7 @@ def test_pages_speak_chinese(visit: Visits, studio: Any) -> None:
 def test_nothing_moves_when_the_image_appears(visit: Visits, studio: Any) -> None:
     seen = visit()
     walk = Walk(seen.page)
-    walk.join(studio.link())
-    walk.consent("video")
-    walk.set_up()
+    walk.begin(studio.link(), "video")
     walk.until("image")
     before = seen.page.locator(".stimulus-frame").bounding_box()
     seen.page.wait_for_selector(".stimulus-place .stimulus")
@@ -139,9 +135,7 @@ def test_nothing_moves_when_the_image_appears(visit: Visits, studio: Any) -> Non
 def test_the_researcher_sees_plays_and_deletes(visit: Visits, studio: Any) -> None:
     person = visit()
     walk = Walk(person.page)
-    walk.join(studio.link())
-    walk.consent("video")
-    walk.set_up()
+    walk.begin(studio.link(), "video")
     walk.finish()
     seen = visit()
     page = seen.page

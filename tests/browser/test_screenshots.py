@@ -75,9 +75,7 @@ def test_the_study_and_the_researchers_pages(visit: Callable[..., Any], studio: 
         seen = visit()
         taken: set[str] = set()
         walk = Walk(seen.page, lambda name, page=seen.page, taken=taken: _once(page, name, taken))
-        walk.join(studio.link())
-        walk.consent(choice)
-        walk.set_up()
+        walk.begin(studio.link(), choice)
         walk.finish()
     page = visit().page
     page.goto(f"{studio.origin}/admin#{studio.token}")

@@ -1,8 +1,6 @@
 """Whole studies in a real browser, against the real server."""
 
-import csv
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,9 +25,7 @@ def test_a_study_with_video_is_recorded_and_annotated(
 ) -> None:
     seen = visit()
     walk = Walk(seen.page)
-    walk.join(studio.link())
-    walk.consent("video")
-    walk.set_up()
+    walk.begin(studio.link(), "video")
     walk.finish()
     assert seen.problems == []
     assert seen.addresses() == {studio.origin}
@@ -40,15 +36,13 @@ def test_a_study_with_video_is_recorded_and_annotated(
     answers = json.loads((participant / "session_1" / "data.json").read_text())
     assert [entry["overallRating"] for entry in answers["survey"]] == [6, 6]
     assert sorted(entry["id"] for entry in answers["ranking"]) == [0, 1]
-    assert {row["source"] for row in _annotations(studio.folder, tmp_path)} == {"face"}
+    assert {row["source"] for row in studio.annotations(tmp_path)} == {"face"}
 
 
 def test_a_reaction_begins_before_its_image_is_painted(visit: Visits, studio: Any) -> None:
     seen = visit()
     walk = Walk(seen.page)
-    walk.join(studio.link())
-    walk.consent("video")
-    walk.set_up()
+    walk.begin(studio.link(), "video")
     walk.finish()
     record, *_ = studio.folder.glob("p*/session_*/reaction_clip_1_recording.json")
     events = json.loads(record.read_text())["events"]
@@ -63,9 +57,7 @@ def test_a_study_without_video_sends_numbers_alone(
 ) -> None:
     seen = visit()
     walk = Walk(seen.page)
-    walk.join(studio.link())
-    walk.consent("features")
-    walk.set_up()
+    walk.begin(studio.link(), "features")
     walk.finish()
     assert seen.problems == []
     assert seen.addresses() == {studio.origin}
@@ -75,7 +67,7 @@ def test_a_study_without_video_sends_numbers_alone(
     (participant,) = studio.participants()
     assert not [*participant.rglob("*.webm"), *participant.rglob("*.mp4")]
     assert len([*participant.glob("session_*/*_features.csv")]) == CLIPS
-    rows = _annotations(studio.folder, tmp_path, "--no-extract")
+    rows = studio.annotations(tmp_path, "--no-extract")
     assert [row["source"] for row in rows] == ["face", "face"]
 
 
@@ -84,9 +76,7 @@ def test_a_closed_tab_goes_on_where_it_was(
 ) -> None:
     first = visit()
     walk = Walk(first.page)
-    walk.join(studio.link())
-    walk.consent("video")
-    walk.set_up()
+    walk.begin(studio.link(), "video")
     walk.until("survey")
     first.page.wait_for_selector(".bar-middle .chip", state="hidden")
     first.page.close()
@@ -107,11 +97,8 @@ def test_a_closed_tab_goes_on_where_it_was(
 def test_clips_wait_for_a_lost_connection(visit: Visits, studio: Any) -> None:
     seen = visit()
     walk = Walk(seen.page)
-    walk.join(studio.link())
-    walk.consent("video")
-    walk.set_up()
-    walk.until("image")
-    seen.page.wait_for_selector(".stimulus-place .stimulus")
+    walk.begin(studio.link(), "video")
+    walk.to_image()
     seen.page.context.set_offline(True)
     seen.page.wait_for_selector(".survey")
     seen.page.wait_for_selector(".bar-middle .chip:visible")
@@ -128,9 +115,7 @@ def test_clips_wait_for_a_lost_connection(visit: Visits, studio: Any) -> None:
 def test_withdrawing_leaves_nothing(visit: Visits, studio: Any) -> None:
     seen = visit()
     walk = Walk(seen.page)
-    walk.join(studio.link())
-    walk.consent("video")
-    walk.set_up()
+    walk.begin(studio.link(), "video")
     walk.until("summary")
     assert len(studio.participants()) == 1
     seen.page.click(".danger")
@@ -153,11 +138,8 @@ def test_who_wants_nothing_kept_is_asked_nothing_more(visit: Visits, studio: Any
 def test_a_pause_within_a_clip_begins_it_again(visit: Visits, studio: Any) -> None:
     seen = visit()
     walk = Walk(seen.page)
-    walk.join(studio.link())
-    walk.consent("video")
-    walk.set_up()
-    walk.until("image")
-    seen.page.wait_for_selector(".stimulus-place .stimulus")
+    walk.begin(studio.link(), "video")
+    walk.to_image()
     seen.page.click(".bar-middle button")
     seen.page.click("dialog .primary")
     assert not seen.page.query_selector(".survey")
@@ -169,9 +151,7 @@ def test_a_pause_within_a_clip_begins_it_again(visit: Visits, studio: Any) -> No
 def test_images_are_ranked_by_mouse_and_by_keyboard(visit: Visits, studio: Any) -> None:
     seen = visit()
     walk = Walk(seen.page)
-    walk.join(studio.link())
-    walk.consent("video")
-    walk.set_up()
+    walk.begin(studio.link(), "video")
     walk.until("ranking")
     page = seen.page
     before = _order(page)
@@ -197,11 +177,3 @@ def _frames(video: Path) -> int:
 
     with av.open(str(video)) as container:
         return sum(1 for _ in container.decode(video=0))
-
-
-def _annotations(study: Path, tmp_path: Path, *options: str) -> list[dict[str, str]]:
-    out = tmp_path / "annotations.csv"
-    command = [sys.executable, "-m", "fergi", "annotate", str(study), "--out", str(out)]
-    subprocess.run([*command, *options], check=True, capture_output=True)
-    with out.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))

@@ -40,6 +40,12 @@ class Walk:
         self.page.check(f"input[value={choice}]")
         self.page.click("form .primary")
 
+    def begin(self, link: str, choice: str) -> None:
+        """Join, consent, and pass all that comes before the first image."""
+        self.join(link)
+        self.consent(choice)
+        self.set_up()
+
     def set_up(self) -> None:
         """Pass the camera check, and record the neutral face unless it is known."""
         self.check_camera()
@@ -66,6 +72,16 @@ class Walk:
                 if self.page.query_selector(selector):
                     return name
 
+    def to_image(self) -> None:
+        """Go on until an image is in sight."""
+        self.until("image")
+        self.page.wait_for_selector(".stimulus-place > *")
+
+    def screen_after(self, passed: str) -> str:
+        """Wait for a screen to pass, and name the next."""
+        self.page.wait_for_selector(_SCREENS[passed], state="detached")
+        return self.screen()
+
     def step(self) -> str:
         """Do what the screen asks, and name what it was."""
         match screen := self.screen():
@@ -77,7 +93,7 @@ class Walk:
                 self._shot("waiting")
                 self.page.wait_for_selector(".coming", state="detached")
             case "reaction":
-                self.page.wait_for_selector(".stimulus, .survey")
+                self.page.wait_for_selector(".stimulus-place > *, .survey")
                 self._shot("image")
                 self.page.wait_for_selector(".survey")
             case "survey":

@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -280,6 +281,18 @@ def test_with_a_certificate_it_is_encrypted_and_cookies_stay_so(
         assert answer.status == 201
         assert "Secure" in (answer.headers["set-cookie"] or "")
         assert answer.headers["strict-transport-security"]
+
+
+@pytest.mark.enable_socket
+def test_a_start_that_fails_takes_no_token(fergi: Run, study: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        done = fergi("studio", "run", study, "--port", str(listener.getsockname()[1]))
+    assert done.exit_code == 2
+    assert "the consent text is a draft" in done.stderr
+    with served(study) as server:
+        assert "/admin#" in "".join(server.lines)
 
 
 @pytest.mark.enable_socket

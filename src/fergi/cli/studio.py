@@ -98,11 +98,16 @@ def run(
     place = Place(host, port, tls_cert, tls_key, insecure_host, address)
     place.require_safe()
     studio = _opened(study, database, clips)
-    token = researcher_token(studio, renew=new_admin_token)
     if missing_pages(pages_folder()):
         typer.echo(f"fergi: {NOT_BUILT}", err=True)
 
+    if studio.configuration.consent.version.startswith("draft"):
+        typer.echo(
+            "fergi: the consent text is a draft; replace it before others take part", err=True
+        )
+
     def started(origin: str) -> None:
+        token = researcher_token(studio, renew=new_admin_token)
         typer.echo(f"serving      {origin}")
         if token is None:
             typer.echo(f"researcher   {origin}/admin (lost the token? --new-admin-token)")

@@ -29,7 +29,7 @@ from fergi.studio.studio import Studio
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _FAILURES_PER_MINUTE = 30
 _WRONG_FIELDS_TOLD = 20
-_KIND_OF_STATUS = {404: "unknown", 405: "wrong-method", 413: "too-large"}
+_KIND_OF_STATUS = {404: "unknown", 405: "wrong-method", 408: "timeout", 413: "too-large"}
 
 
 def application(

@@ -9,14 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fergi.errors import StudyError
 from fergi.records.study import ISSUES, RATINGS, REACTIONS
-from fergi.studio.messages import (
-    Choice,
+from fergi.studio.messages import Choice, Language, Texts
+from fergi.studio.study_messages import (
     ConsentDescription,
     ConsentText,
     ExtraQuestion,
-    Language,
     Questions,
-    Texts,
     Timing,
 )
 
@@ -160,6 +158,17 @@ class StudyConfiguration(_Section):
         return self
 
     @model_validator(mode="after")
+    def _takes_what_it_records(self) -> "StudyConfiguration":
+        most = self.limits.clip_seconds
+        for name, seconds in self.timing:
+            if seconds > most:
+                raise ValueError(
+                    f"timing.{name} is {seconds:g}, and limits.clip_seconds lets clips last "
+                    f"{most:g}; raise that too"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _shows_something(self) -> "StudyConfiguration":
         writes_prompts = self.generator is not None and self.generator.prompts_by_participant
         if not self.prompts and not writes_prompts:
@@ -252,4 +261,4 @@ def _with_folder(prompt: Any, root: Path) -> Any:
 def _first_error(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+    return f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from fergi.studio.clip_messages import Event
 from fergi.studio.messages import (
     Choice,
     ClipState,
     ConsentRecord,
-    Event,
     Kind,
     Message,
     PlainText,

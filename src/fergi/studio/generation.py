@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 from fergi.studio.generators import Generator, generator
-from fergi.studio.messages import StimulusState
 from fergi.studio.refusals import RequestRefusedError
 from fergi.studio.stimuli import forget_failure, make_stimulus, require_stimulus, stimulus_state
 from fergi.studio.studio import Studio
+from fergi.studio.study_messages import StimulusState
 from fergi.studio.tables import SessionRow
 
 _WAITING_AT_MOST = 200

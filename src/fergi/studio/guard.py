@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fergi.studio.answers import problem_answer
+from fergi.studio.patience import TimelyBody
 from fergi.studio.refusals import RequestRefusedError
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -51,8 +52,8 @@ class Guard:
     """Stands before the application.
 
     It refuses what comes from another site or under another name (a page of another site may
-    point its own name at 127.0.0.1), bodies of unknown or excessive length, and lets nothing
-    out without its headers, nor any trace of an error.
+    point its own name at 127.0.0.1), bodies of unknown or excessive length, or that come too
+    slowly, and lets nothing out without its headers, nor any trace of an error.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: Collection[str], has_tls: bool) -> None:
@@ -75,8 +76,8 @@ class Guard:
             await send(message)
 
         try:
-            self._require_allowed(scope)
-            await self._app(scope, receive, sending)
+            length = self._allowed_length(scope)
+            await self._app(scope, TimelyBody(receive, length), sending)
         except RequestRefusedError as refusal:
             await problem_answer(refusal)(scope, receive, sending)
         except Exception:
@@ -87,15 +88,15 @@ class Guard:
             failure = RequestRefusedError("failed", "The studio made a mistake; try again.")
             await problem_answer(failure)(scope, receive, sending)
 
-    def _require_allowed(self, scope: Scope) -> None:
+    def _allowed_length(self, scope: Scope) -> int:
+        """Check a request by its head; give the bytes that its body will have."""
         headers = Headers(scope=scope)
         if _host_of(headers.get("host", "")) not in self._hosts:
             raise RequestRefusedError("foreign-origin", "The studio does not go by this name.")
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != headers["host"]:
             raise RequestRefusedError("foreign-origin", "Open the page on the studio itself.")
-        if scope["method"] not in _BODILESS:
-            _require_length(headers, scope["path"])
+        return 0 if scope["method"] in _BODILESS else _body_length(headers, scope["path"])
 
     def _add_headers(self, scope: Scope, headers: MutableHeaders) -> None:
         for name, value in _HEADERS.items():
@@ -114,7 +115,7 @@ def _host_of(header: str) -> str:
         return ""
 
 
-def _require_length(headers: Headers, path: str) -> None:
+def _body_length(headers: Headers, path: str) -> int:
     if "transfer-encoding" in headers:
         raise RequestRefusedError("length-needed", "Send the body with Content-Length.")
     length = headers.get("content-length", "0")
@@ -122,3 +123,4 @@ def _require_length(headers: Headers, path: str) -> None:
         raise RequestRefusedError("bad-request", "Content-Length must be a number.")
     if int(length) > _LARGEST_JSON and not path.endswith("/video"):
         raise RequestRefusedError("too-large", f"At most {_LARGEST_JSON} bytes are taken here.")
+    return int(length)

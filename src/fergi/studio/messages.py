@@ -1,32 +1,18 @@
 """What the participant's browser and the server say to each other.
 
-The names, and the meaning of each field, are those of `docs/studio-protocol.md`.
+The names, and the meaning of each field, are those of `docs/studio-protocol.md`. What is
+said of clips is in `clip_messages`, what describes a study in `study_messages`.
 """
 
-import itertools
-import math
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
-
-from fergi.records.action_units import ACTION_UNITS
-
-CLIP_FRAMES = 1800
-"""Most frames of one clip: a minute at 30 a second."""
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 Choice = Literal["features", "video", "nothing"]
 ClipState = Literal["missing", "awaiting-video", "confirmed"]
 Kind = Literal["neutral", "baseline", "reaction"]
 StimulusKind = Literal["image", "video", "audio", "text"]
-VideoType = Literal["video/webm", "video/mp4"]
 Texts = dict[str, str]
 """A text in each language."""
 
@@ -68,131 +54,6 @@ class ConsentRecord(ConsentGiven):
     """A choice, and when it was made."""
 
     given: datetime
-
-
-class Event(Message):
-    """Something that happened during a clip, in the clock of its frames."""
-
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-    seconds: Annotated[float, Field(ge=-3600, le=3600)]
-
-
-class Camera(Message):
-    """What the camera says of itself."""
-
-    width: Annotated[int, Field(ge=1, le=16_384)]
-    height: Annotated[int, Field(ge=1, le=16_384)]
-    frame_rate: Annotated[float, Field(gt=0, le=1000)] | None = None
-    label: None = None
-
-
-class Quality(Message):
-    """How well a clip was recorded, as far as the browser can tell."""
-
-    frames: Annotated[int, Field(ge=0, le=CLIP_FRAMES)]
-    dropped_frames: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    light: Annotated[float, Field(ge=0, le=1)] | None = None
-
-
-class Estimator(Message):
-    """What measured the action units."""
-
-    name: Name
-    sha256: Sha256
-    scale: Literal["intensity_0_5", "probability", "proxy"]
-
-
-# Wide, since one odd frame is no reason to refuse a clip; such frames count as invalid.
-_Ratio = Annotated[float, Field(ge=-1e6, le=1e6)]
-_Confidence = Annotated[float, Field(ge=0, le=1)]
-_Intensity = Annotated[float, Field(ge=-100, le=100)]
-_Times = Annotated[list[float], Field(min_length=2, max_length=CLIP_FRAMES)]
-_Intensities = Annotated[list[_Intensity], Field(min_length=12, max_length=12)]
-
-
-class Series(Message):
-    """The action units of a clip; null where no face was seen."""
-
-    estimator: Estimator
-    neutral: bool
-    times: _Times
-    face_confidence: list[_Confidence | None]
-    pitch_ratio: list[_Ratio | None]
-    yaw_ratio: list[_Ratio | None]
-    units: list[int]
-    intensities: list[_Intensities | None]
-
-    @field_validator("units")
-    @classmethod
-    def _are_the_twelve(cls, units: list[int]) -> list[int]:
-        if units != list(ACTION_UNITS):
-            raise ValueError(f"must be {list(ACTION_UNITS)}")
-        return units
-
-    @field_validator("times")
-    @classmethod
-    def _increase(cls, times: list[float]) -> list[float]:
-        # As they are written: to the millisecond.
-        written = [round(time, 3) for time in times]
-        if written[0] != 0:
-            raise ValueError("must begin with 0")
-        if any(later <= earlier for earlier, later in itertools.pairwise(written)):
-            raise ValueError("must increase, by a millisecond at least")
-        return times
-
-    @model_validator(mode="after")
-    def _are_of_one_length(self) -> "Series":
-        measures = (self.face_confidence, self.pitch_ratio, self.yaw_ratio, self.intensities)
-        if any(len(measure) != len(self.times) for measure in measures):
-            raise ValueError("all lists must be as long as times")
-        return self
-
-
-class VideoFacts(Message):
-    """The video that follows a record."""
-
-    sha256: Sha256
-    bytes: Annotated[int, Field(ge=1, le=2**40)]
-    type: VideoType
-
-
-class ClipRecord(Message):
-    """All that is sent of a clip but its video."""
-
-    recorded: Annotated[datetime, Field(strict=False)]
-    seconds: Annotated[float, Field(gt=0, le=3600)]
-    events: Annotated[list[Event], Field(max_length=100)] = []
-    camera: Camera
-    quality: Quality
-    series: Series | None = None
-    video: VideoFacts | None = None
-
-    @field_validator("recorded", mode="before")
-    @classmethod
-    def _is_a_time_in_words(cls, value: object) -> object:
-        if not isinstance(value, str | datetime):
-            raise ValueError("must be a time such as 2026-11-22T20:03:11Z")  # noqa: TRY004 (422)
-        return value
-
-    @model_validator(mode="after")
-    def _holds_something(self) -> "ClipRecord":
-        if self.series is None and self.video is None:
-            raise ValueError("needs a series, a video, or both")
-        return self
-
-    def onset(self) -> float:
-        """Give the seconds at which the stimulus appeared, NaN where that was not said."""
-        found = [event.seconds for event in self.events if event.name == "stimulus-onset"]
-        return found[0] if found else math.nan
-
-
-class ClipReceipt(Message):
-    """What the server has of a clip."""
-
-    state: ClipState
-    record_sha256: Sha256
-    video_sha256: Sha256 | None
-    valid_share: float | None
 
 
 class Survey(Message):
@@ -259,106 +120,6 @@ class Progress(Message):
     sessions: list[SessionProgress]
     finished: datetime | None
     kept_until: datetime
-
-
-class ConsentText(Message):
-    """The consent text in one language."""
-
-    text: str
-    sha256: Sha256
-
-
-class ConsentDescription(Message):
-    """What is asked, and what may be chosen."""
-
-    version: str
-    choices: list[Choice]
-    texts: dict[str, ConsentText]
-
-
-class Timing(Message):
-    """How long each clip lasts, in seconds."""
-
-    neutral_seconds: Annotated[float, Field(ge=1, le=60, strict=False)] = 10
-    baseline_seconds: Annotated[float, Field(ge=1, le=60, strict=False)] = 5
-    reaction_seconds: Annotated[float, Field(ge=1, le=60, strict=False)] = 5
-
-
-class ExtraQuestion(Message):
-    """A question of the study's own: a scale, or a text."""
-
-    name: Name
-    text: Texts
-    kind: Literal["scale", "text"]
-    lowest: int | None = None
-    highest: int | None = None
-
-
-class Questions(Message):
-    """What is asked of each image, and whether images are ranked."""
-
-    ratings: list[Literal["overall_rating", "alignment_rating", "fidelity_rating"]]
-    issues: list[str]
-    reactions: list[str]
-    ranking: bool
-    extra: list[ExtraQuestion]
-
-
-class Limits(Message):
-    """The most that is accepted."""
-
-    clip_bytes: int
-    clip_seconds: float
-    clip_frames: int
-    prompt_characters: int
-
-
-class ServedModel(Message):
-    """A model that the studio serves to the browser."""
-
-    sha256: Sha256
-    bytes: int
-
-
-class StimulusState(Message):
-    """Whether a stimulus can be shown."""
-
-    state: Literal["ready", "waiting", "failed"]
-    type: str | None = None
-    detail: str | None = None
-
-
-class StimulusDescription(Message):
-    """One thing to be shown."""
-
-    image: int
-    kind: StimulusKind
-    type: str | None
-    state: Literal["ready", "waiting", "failed"]
-    address: str
-
-
-class SessionDescription(Message):
-    """A prompt and what is shown for it, in this participant's order."""
-
-    session: int
-    prompt: str | None
-    images: list[StimulusDescription]
-
-
-class StudyDescription(Message):
-    """The study as one participant will see it."""
-
-    title: Texts
-    languages: list[str]
-    introduction: Texts
-    consent: ConsentDescription
-    timing: Timing
-    questions: Questions
-    prompts_by_participant: bool
-    limits: Limits
-    models: dict[str, ServedModel]
-    sessions: list[SessionDescription]
 
 
 class WrongField(Message):

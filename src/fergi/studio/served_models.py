@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib import resources
 
 from fergi.errors import WeightsError
-from fergi.studio.messages import ServedModel
 from fergi.studio.refusals import RequestRefusedError
+from fergi.studio.study_messages import ServedModel
 from fergi.weights.fetched import fetched_file
 from fergi.weights.store import registry, shipped_model
 

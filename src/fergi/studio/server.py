@@ -2,24 +2,34 @@
 
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvicorn
+from fastapi import FastAPI
 
 from fergi.errors import UsageError
 from fergi.studio.application import LOOPBACK, application
+from fergi.studio.database import STUDIO_FOLDER
+from fergi.studio.patience import ImpatientProtocol
 from fergi.studio.studio import Studio
 from fergi.studio.tables import StudioFact
 
 DEFAULT_PORT = 8765
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
+
 _ADDRESS_FACT = "address"
 _SECONDS_TO_FINISH = 10
 _SECONDS_KEPT_ALIVE = 75
 """Longer than a clip lasts, lest a connection be closed just as the next clip is sent."""
-_REQUESTS_AT_ONCE = 1000
+_CONNECTIONS = 800
+"""Fewer than the files that a process may usually open (1024)."""
 _ANY = ("0.0.0.0", "::")  # noqa: S104 (compared with, not bound to)
 
 
@@ -97,31 +107,35 @@ def serve(studio: Studio, place: Place, started: Callable[[str], None]) -> None:
         started: Told the address, once connections are taken.
 
     Raises:
-        UsageError: If the place is not safe, or taken.
+        UsageError: If the place is not safe, or taken, or another process serves the study.
     """
     place.require_safe()
-    with _bound(place) as listener:
+    with _served_once(studio), _bound(place) as listener:
         origin = place.origin(listener.getsockname()[1])
         _remember(studio, origin)
         app = application(
             studio, hosts=place.hosts(), has_tls=place.has_tls, origin=place.address and origin
         )
-        config = uvicorn.Config(
-            app,
-            ssl_certfile=place.tls_cert,
-            ssl_keyfile=place.tls_key,
-            http="h11",
-            ws="none",
-            log_level="warning",
-            access_log=False,  # who came when is nobody's business
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=_REQUESTS_AT_ONCE,
-            timeout_keep_alive=_SECONDS_KEPT_ALIVE,
-            timeout_graceful_shutdown=_SECONDS_TO_FINISH,
-        )
         started(origin)
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(server_settings(app, place)).run(sockets=[listener])
+
+
+def server_settings(app: FastAPI, place: Place) -> uvicorn.Config:
+    """Say how a study is served."""
+    return uvicorn.Config(
+        app,
+        ssl_certfile=place.tls_cert,
+        ssl_keyfile=place.tls_key,
+        http=ImpatientProtocol,
+        ws="none",
+        log_level="warning",
+        access_log=False,  # who came when is nobody's business
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_keep_alive=_SECONDS_KEPT_ALIVE,
+        timeout_graceful_shutdown=_SECONDS_TO_FINISH,
+    )
 
 
 def last_address(studio: Studio) -> str:
@@ -134,6 +148,24 @@ def last_address(studio: Studio) -> str:
 def _remember(studio: Studio, origin: str) -> None:
     with studio.database.writing() as session:
         session.merge(StudioFact(name=_ADDRESS_FACT, value=origin))
+
+
+@contextmanager
+def _served_once(studio: Studio) -> Iterator[None]:
+    """Keep a second server of this machine off a study.
+
+    At its start it would take what the first is receiving for what a sudden end left behind.
+    """
+    path = studio.root / STUDIO_FOLDER / "serving"
+    with path.open("a") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UsageError(
+                    f"{studio.root} is served already, at {last_address(studio)}; stop that first"
+                ) from error
+        yield
 
 
 def _bound(place: Place) -> socket.socket:

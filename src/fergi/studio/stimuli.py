@@ -10,10 +10,11 @@ from fergi.seeds import random_stream
 from fergi.studio.clip_files import flush
 from fergi.studio.configuration import STIMULUS_ENDINGS, stimulus_path
 from fergi.studio.generators import Generator
-from fergi.studio.messages import StimulusKind, StimulusState
+from fergi.studio.messages import StimulusKind
 from fergi.studio.places import stimulus_place
 from fergi.studio.refusals import RequestRefusedError
 from fergi.studio.studio import Studio
+from fergi.studio.study_messages import StimulusState
 from fergi.studio.tables import SessionRow, StimulusRow
 
 _ENDING_OF_FORMAT = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}

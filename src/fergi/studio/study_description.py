@@ -1,17 +1,17 @@
 """The study as one participant's browser gets it."""
 
+from fergi.studio.clip_messages import CLIP_FRAMES
 from fergi.studio.configuration import MEGABYTE, STIMULUS_ENDINGS
-from fergi.studio.messages import (
-    CLIP_FRAMES,
+from fergi.studio.progress import participant_sessions
+from fergi.studio.served_models import served_models
+from fergi.studio.session_records import session_stimuli
+from fergi.studio.studio import Studio
+from fergi.studio.study_messages import (
     Limits,
     SessionDescription,
     StimulusDescription,
     StudyDescription,
 )
-from fergi.studio.progress import participant_sessions
-from fergi.studio.served_models import served_models
-from fergi.studio.session_records import session_stimuli
-from fergi.studio.studio import Studio
 from fergi.studio.tables import StimulusRow
 
 PROMPT_CHARACTERS = 500

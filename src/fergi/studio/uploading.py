@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -11,13 +12,27 @@ from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
 
 from fergi.studio.clip_files import Uploads
-from fergi.studio.clips import ReceivedVideo
-from fergi.studio.messages import VideoFacts
+from fergi.studio.clip_messages import VideoFacts
 from fergi.studio.refusals import RequestRefusedError
 
 _PIECE = 2**18
 _SECONDS_WITHOUT_A_BYTE = 30.0
 _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedVideo:
+    """A video that has come in, and lies under a hidden name.
+
+    Attributes:
+        path: Where.
+        sha256: Of what was written.
+        bytes: How many.
+    """
+
+    path: Path
+    sha256: str
+    bytes: int
 
 
 async def received_video(

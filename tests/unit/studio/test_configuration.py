@@ -45,6 +45,7 @@ def test_the_hash_of_a_consent_text_is_that_of_its_words(study: Path) -> None:
         (lambda study: (study / "study.toml").write_bytes(b"[["), "cannot be read"),
         (lambda study: (study / "study.toml").write_bytes(b"\xff"), "cannot be read"),
         (_change("[timing]", "[times]"), "times"),
+        (_change("reaction_seconds = 5", "reaction_seconds = 20"), "limits.clip_seconds"),
         (_change("days = 365", "days = 0"), "retention.days"),
         (_change('folder = "stimuli/fox"', 'folder = "stimuli/owl"'), "is no folder"),
         (_change('folder = "stimuli/fox"', 'folder = "../"'), "is no folder in the study"),

@@ -10,11 +10,12 @@ import pytest
 
 from fergi.datasets.fergi_study import read_study
 from fergi.studio import deletion
-from fergi.studio.clips import ReceivedVideo, put_video
+from fergi.studio.clips import put_video
 from fergi.studio.deletion import purge, recover
 from fergi.studio.places import clip_place
 from fergi.studio.refusals import RequestRefusedError
 from fergi.studio.studio import Studio, open_studio
+from fergi.studio.uploading import ReceivedVideo
 
 
 def _everything(study: Path) -> bytes:

@@ -163,3 +163,29 @@ def test_two_machines_may_share_one_study(
         assert visitor.ask("GET").status_code == 401
     assert not [path for path in fsspec.filesystem("memory").store if visitor.name in path]
     fsspec.filesystem("memory").store.clear()
+
+
+@pytest.mark.enable_socket
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_clips_may_lie_in_a_bucket(
+    study: Path, visit: Callable[..., Any], film: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moto = pytest.importorskip("moto.server", reason="run: pip install 'moto[s3]' flask flask-cors")
+    s3fs = pytest.importorskip("s3fs", reason="run: pip install s3fs")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "invented")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    bucket = s3fs.S3FileSystem(endpoint_url=address)
+    bucket.mkdir("studies")
+    studio = open_studio(study, clips="s3://studies/one")
+    with TestClient(application(studio), base_url="http://127.0.0.1") as client:
+        visitor = visit(client, studio)
+        assert visitor.film("1/1/reaction", film()).is_success
+        assert any(name.endswith("reaction_clip_1.webm") for name in bucket.find("studies/one"))
+        assert visitor.ask("DELETE", "").status_code == 204
+        bucket.invalidate_cache()
+        assert bucket.find("studies/one") == []
+    server.stop()

@@ -165,7 +165,7 @@ def test_a_full_disk_is_said_to_be_so_and_loses_nothing(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("fergi.studio.clips.flush", full)
+        patch.setattr("fergi.studio.clip_contents.flush", full)
         answer = visitor.send("1/1/reaction", record())
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "10"

@@ -67,6 +67,17 @@ def test_a_port_that_is_taken_is_named(studio: Studio) -> None:
             serve(studio, Place(port=port), lambda _: None)
 
 
+@pytest.mark.enable_socket
+def test_a_study_is_served_once_at_a_time(studio: Studio) -> None:
+    def serve_again(_: str) -> None:
+        with pytest.raises(UsageError, match="is served already"):
+            serve(studio, Place(port=0), lambda _: None)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        serve(studio, Place(port=0), serve_again)
+
+
 def test_pages_that_are_not_built_are_named(tmp_path: Path) -> None:
     (tmp_path / "try.html").touch()
     assert missing_pages(tmp_path) == ["join", "admin"]

@@ -7,21 +7,18 @@ from anyio import to_thread
 from fastapi import APIRouter, Body, Depends, Header, Request, Response
 
 from fergi.studio.answers import bytes_answer
+from fergi.studio.clip_messages import ClipReceipt, ClipRecord
 from fergi.studio.clips import put_record, put_video, require_announced
 from fergi.studio.consent import give_consent
 from fergi.studio.deletion import delete_participant
 from fergi.studio.joining import COOKIE_DAYS, join
 from fergi.studio.messages import (
-    ClipReceipt,
-    ClipRecord,
     ConsentGiven,
     ConsentRecord,
     Joining,
     Progress,
     PromptWritten,
     Ranking,
-    StimulusState,
-    StudyDescription,
     Survey,
 )
 from fergi.studio.places import ClipPlace, clip_place, neutral_place
@@ -39,6 +36,7 @@ from fergi.studio.routes.context import (
 )
 from fergi.studio.stimuli import stimulus_content
 from fergi.studio.study_description import study_description
+from fergi.studio.study_messages import StimulusState, StudyDescription
 from fergi.studio.uploading import received_video
 
 router = APIRouter(prefix="/api/participants", responses=problems(401))

@@ -44,6 +44,16 @@ export function closeCamera(camera: Camera): void {
   camera.video.srcObject = null;
 }
 
+/** Settles when a camera has gone: unplugged, or taken away by the browser. */
+export function cameraLost({ stream }: Camera): Promise<void> {
+  const [track] = stream.getVideoTracks();
+  return new Promise((resolve) => {
+    track?.addEventListener("ended", () => {
+      resolve();
+    }, { once: true });
+  });
+}
+
 /** Lists the cameras; their names are known once one has been turned on. */
 export async function listCameras(): Promise<MediaDeviceInfo[]> {
   const devices = await navigator.mediaDevices.enumerateDevices();

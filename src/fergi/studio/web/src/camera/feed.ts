@@ -1,6 +1,6 @@
 import type { Sighting } from "../face/face";
 import type { FaceWatcher } from "../face/watcher";
-import { closeCamera, type Camera } from "./camera";
+import { cameraLost, closeCamera, type Camera } from "./camera";
 import { FrameRate, watchFrames } from "./frames";
 
 /** Frames that may wait to be looked at: three seconds, so that a slow machine can catch up. */
@@ -17,6 +17,8 @@ interface BehindFrame {
 /** The camera's frames, and what is seen in them, for whoever listens. */
 export class CameraFeed {
   readonly rate = new FrameRate();
+  /** Settles when the camera has gone: unplugged, or taken away. */
+  readonly lost: Promise<void>;
   readonly #frameListeners = new Set<FrameListener>();
   readonly #sightingListeners = new Set<SightingListener>();
   readonly #behind: BehindFrame[] = [];
@@ -31,6 +33,7 @@ export class CameraFeed {
     readonly camera: Camera,
     readonly watcher: FaceWatcher | null,
   ) {
+    this.lost = cameraLost(camera);
     // Browsers pause a video that leaves the page, and a paused one gives no frames.
     camera.video.addEventListener("pause", () => void camera.video.play().catch(() => undefined));
     this.#stop = watchFrames(camera.video, ({ time, video }) => {
@@ -58,14 +61,16 @@ export class CameraFeed {
     return () => this.#recordings--;
   }
 
-  /** Waits for the next frame. */
-  nextFrame(): Promise<void> {
-    return new Promise((resolve) => {
-      const end = this.onFrame(() => {
-        end();
+  /** Waits for the next frame, or until there will be none any more. */
+  async nextFrame(): Promise<void> {
+    let end = (): unknown => undefined;
+    const next = new Promise<void>((resolve) => {
+      end = this.onFrame(() => {
         resolve();
       });
     });
+    await Promise.race([next, this.lost]);
+    end();
   }
 
   /** Waits until no frame up to a time is still to be looked at. */

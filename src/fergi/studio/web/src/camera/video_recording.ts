@@ -21,9 +21,11 @@ export class VideoRecording {
     const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
     const recorder = new MediaRecorder(stream, { ...(mimeType && { mimeType }), videoBitsPerSecond: BITS_PER_SECOND });
     const started = new Promise<number>((resolve) => {
-      recorder.addEventListener("start", ({ timeStamp }) => {
-        resolve(timeStamp);
-      }, { once: true });
+      // One that stops before it began has lost its camera.
+      for (const name of ["start", "stop"])
+        recorder.addEventListener(name, ({ timeStamp }) => {
+          resolve(timeStamp);
+        }, { once: true });
     });
     recorder.start();
     return new VideoRecording(recorder, await started);

@@ -4,7 +4,7 @@ import { zh } from "./texts/zh";
 export const LANGUAGES = { en: "English", zh: "中文" } as const;
 export type Language = keyof typeof LANGUAGES;
 export type TextKey = keyof typeof en;
-export type TextValues = Readonly<Record<string, string | number>>;
+export type TextValues = Readonly<Record<string, string | number | Wording>>;
 
 /** A text that follows the language of the page. */
 export interface Wording {
@@ -33,7 +33,10 @@ export function isWording(value: unknown): value is Wording {
 
 /** Gives a text in the language of the page; `{name}` stands for a value. */
 export function worded({ key, values }: Wording): string {
-  return texts[current][key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
+  return texts[current][key].replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name] ?? "";
+    return isWording(value) ? worded(value) : String(value);
+  });
 }
 
 /** Calls back now and whenever the language changes, until it answers false. */

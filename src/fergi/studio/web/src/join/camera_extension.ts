@@ -7,7 +7,8 @@ import type { SeriesModel } from "../camera/series";
 
 /** What the extension needs to know once. */
 export interface CameraSetting {
-  readonly feed: CameraFeed;
+  /** Gives the camera that is on; waits where one has to be found first. */
+  readonly feed: () => Promise<CameraFeed>;
   readonly isVideo: boolean;
   /** Gives what turns sightings into action units, as it is when a clip ends. */
   readonly model: (sightings: readonly Sighting[], place: string) => SeriesModel | null;
@@ -58,7 +59,7 @@ export class CameraExtension implements JsPsychExtension {
     if (!setting) throw new Error("the camera is not set up");
     this.#isAbandoned = false;
     this.#onset = null;
-    this.#recorder = ClipRecorder.begin(setting.feed, setting.isVideo);
+    this.#recorder = setting.feed().then((feed) => ClipRecorder.begin(feed, setting.isVideo));
   }
 
   on_load(): void {

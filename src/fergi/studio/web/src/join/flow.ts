@@ -11,8 +11,10 @@ import { BrowserStore } from "../studio/browser_store";
 import type { ClipQueue } from "../studio/clip_queue";
 import type { ClipKind, ConsentChoice, StudySession } from "../studio/messages";
 import { loadModel } from "../studio/models";
+import { persistently } from "../studio/requests";
 import type { Participant } from "../studio/participant";
 import { CameraExtension } from "./camera_extension";
+import { anotherCamera } from "./camera_loss";
 import type { Pause } from "./pause";
 import { ScreenPlugin, type Screen } from "./screen_plugin";
 import { promptScreen, sessionIntroduction } from "./screens/between";
@@ -40,6 +42,9 @@ export class Flow {
   readonly #neutrals = new BrowserStore<Float64Array>("neutrals");
   readonly #around: Surroundings;
   #watcher: FaceWatcher | null = null;
+  #feed: CameraFeed | null = null;
+  /** Baselines are sent when their images are there: without one they would compare with nothing. */
+  readonly #awaited = new Map<string, ImageStep>();
   #model: { readonly estimator: Estimator; readonly sha256: string } | null = null;
   #neutral: Float64Array | null = null;
 
@@ -60,9 +65,14 @@ export class Flow {
     const study: Node = { timeline: await this.#study(), conditional_function: () => this.#choice !== "nothing" };
     await this.#jsPsych.run([...this.#consent(), study] as Parameters<JsPsych["run"]>[0]);
     await this.#neutrals.remove(this.participant.home);
-    CameraExtension.setting?.feed.close();
-    this.#watcher?.close();
     return this.#choice;
+  }
+
+  /** Turns the camera off; nothing is recorded any more. */
+  close(): void {
+    this.news.pausable(false);
+    this.#feed?.close();
+    this.#watcher?.close();
   }
 
   get #choice(): ConsentChoice {
@@ -81,7 +91,7 @@ export class Flow {
     const isWork = parts.some((part) => part.length > 0);
     return [
       ...(isWork ? [...this.#setUp(), ...parts.flat()] : []),
-      screen(sendingScreen(this.queue, this.participant, () => this.#around.camera().settled())),
+      screen(sendingScreen(this.queue, this.participant, () => this.#settle())),
       screen(summaryScreen(this.participant, this.queue)),
     ];
   }
@@ -101,7 +111,7 @@ export class Flow {
     };
     return [
       { type: ScreenPlugin, screen: this.#loadModels.bind(this) },
-      screen((display, ready) => cameraScreen(this.#watcher, (feed) => { this.#useCamera(feed); })(display, ready)),
+      screen((display, ready) => cameraScreen(this.#watcher, (feed) => { this.#begin(feed); })(display, ready)),
       {
         timeline: [
           screen(neutralIntroduction(neutral_seconds)),
@@ -123,6 +133,8 @@ export class Flow {
       count: session.images.length,
       prompt: () => prompt ?? "",
       view: null,
+      coming: null,
+      isMissing: false,
     }));
     const images = await Promise.all(steps.map((step) => this.#image(step)));
     const isRanked = known?.ranked === true || !this.participant.study.questions.ranking || steps.length < 2;
@@ -133,8 +145,17 @@ export class Flow {
       screen(sessionIntroduction(session, this.participant.study.sessions.length, isFirst, this.pause)),
       ...(prompt === null ? [screen(promptScreen(session, this.participant, write))] : []),
       ...images.flat(),
-      ...(isRanked ? [] : [screen(rankingScreen(steps, this.#around))]),
+      ...(isRanked ? [] : [this.#ranking(steps)]),
     ];
+  }
+
+  /** Ranks what could be shown. */
+  #ranking(steps: readonly ImageStep[]): Node {
+    const shown = (): ImageStep[] => steps.filter(({ isMissing }) => !isMissing);
+    return {
+      timeline: [screen((display, ready) => rankingScreen(shown(), this.#around)(display, ready))],
+      conditional_function: () => shown().length > 1,
+    };
   }
 
   /** Waiting, reaction and survey; what the studio or this browser already has is not repeated. */
@@ -146,14 +167,15 @@ export class Flow {
       (await this.queue.has(place(step, kind)));
     const nodes: Node[] = [];
     if (!(await has("reaction"))) nodes.push(this.#viewing(step, !(await has("baseline"))));
-    if (known?.survey.includes(stimulus.image) !== true) nodes.push(screen(surveyScreen(step, this.#around)));
+    if (known?.survey.includes(stimulus.image) !== true) nodes.push(unlessMissing(step, screen(surveyScreen(step, this.#around))));
     const done: Node = { type: ScreenPlugin, screen: () => Promise.resolve(this.#progressed()) };
     return nodes.length > 0 ? [...nodes, done] : [];
   }
 
-  /** Both clips of an image; after a pause within one, both phases come again. */
+  /** Both clips of an image; one that a pause breaks off is made again. */
   #viewing(step: ImageStep, isBaselineMissing: boolean): Node {
     let isBaselineWanted = isBaselineMissing;
+    this.#awaited.set(place(step, "baseline"), step);
     const waiting = (isRecorded: boolean): Node => ({
       ...screen(waitingScreen(step, this.#around, isRecorded)),
       ...(isRecorded && { extensions: [{ type: CameraExtension, params: { place: place(step, "baseline"), fromOnset: false } }] }),
@@ -165,19 +187,20 @@ export class Flow {
         isBaselineWanted = false;
       },
     };
-    const unrecorded: Node = { timeline: [waiting(false)], conditional_function: () => !isBaselineWanted && step.view === null };
+    // A generator may take longer than the clip.
+    const unrecorded: Node = { timeline: [waiting(false)], conditional_function: () => step.view === null };
     const reaction: Node = {
       ...screen(reactionScreen(step, this.#around)),
       extensions: [{ type: CameraExtension, params: { place: place(step, "reaction"), fromOnset: true } }],
     };
-    return { timeline: [recorded, unrecorded, { timeline: [reaction], loop_function: isUndone }] };
+    return { timeline: [recorded, unrecorded, unlessMissing(step, { timeline: [reaction], loop_function: isUndone })] };
   }
 
   async #loadModels(): Promise<Node> {
     const { models } = this.participant.study;
     if ("face_landmarker.task" in models) {
-      const mesh = "mesh.safetensors" in models ? await loadModel("mesh.safetensors") : null;
-      const task = await loadModel("face_landmarker.task");
+      const mesh = "mesh.safetensors" in models ? await persistently(() => loadModel("mesh.safetensors")) : null;
+      const task = await persistently(() => loadModel("face_landmarker.task"));
       this.#watcher = await FaceWatcher.open(task.bytes, mesh?.bytes ?? null);
       this.#model = mesh && { estimator: meshEstimator(mesh.bytes), sha256: mesh.sha256 };
       this.#neutral = (await this.#neutrals.get(this.participant.home)) ?? null;
@@ -186,14 +209,28 @@ export class Flow {
     return {};
   }
 
-  #useCamera(feed: CameraFeed): void {
+  #begin(feed: CameraFeed): void {
+    this.#use(feed);
     CameraExtension.setting = {
-      feed,
+      feed: () => this.#feedAfterPause(),
       isVideo: this.#choice === "video",
       model: (sightings, clip) => this.#modelFor(sightings, clip),
       recorded: (clip, { record, video }) => this.#recorded(clip, { record, video }),
     };
     this.news.pausable(true);
+  }
+
+  #use(feed: CameraFeed): void {
+    this.#feed = feed;
+    void feed.lost.then(async () => {
+      this.#use(await anotherCamera(this.#watcher, this.pause));
+    });
+  }
+
+  async #feedAfterPause(): Promise<CameraFeed> {
+    await this.pause.over();
+    if (!this.#feed) throw new Error("the camera is not set up");
+    return this.#feed;
   }
 
   /** The neutral recording is the first that its own neutral is found in. */
@@ -204,6 +241,9 @@ export class Flow {
 
   async #recorded(clip: string, { record, video }: Clip): Promise<void> {
     if (!record.series && !video) return;
+    const step = this.#awaited.get(clip);
+    await step?.coming;
+    if (step?.isMissing) return;
     if (clip === "neutral") {
       if (this.#neutral) await this.#neutrals.put(this.participant.home, this.#neutral);
       if (this.participant.progress.neutral === "confirmed") return;
@@ -217,6 +257,11 @@ export class Flow {
     this.#surveyed += 1;
     this.news.progressed(Math.min(all, before + this.#surveyed), all);
     return {};
+  }
+
+  async #settle(): Promise<void> {
+    await this.#around.camera().settled();
+    this.close();
   }
 
   /** Images done since the page was opened; the models' loading tells the first time. */
@@ -245,6 +290,11 @@ function screen(run: Screen): Node {
 
 function place({ session, stimulus }: ImageStep, kind: ClipKind): string {
   return `${session.session}/${stimulus.image}/${kind}`;
+}
+
+/** Leaves out what needs an image that could not be made. */
+function unlessMissing(step: ImageStep, node: Node): Node {
+  return { timeline: [node], conditional_function: () => !step.isMissing };
 }
 
 /** Repeats a recording that a pause broke off. */

@@ -4,12 +4,16 @@ import { followLanguage, ofLanguage, say, worded, type Wording } from "../interf
 import { openPage, show } from "../interface/page";
 import { ClipQueue } from "../studio/clip_queue";
 import { knownLink, Participant } from "../studio/participant";
-import { Refusal } from "../studio/requests";
+import { followConnection, Refusal } from "../studio/requests";
+import type { Flow } from "./flow";
 import { Pause } from "./pause";
 import { showFarewell, withdrawButton } from "./screens/summary";
 
 const page = openPage("join.title");
 page.main.classList.add("narrow");
+document.body.append(connectionNotice());
+let flow: Flow | null = null;
+addEventListener("unhandledrejection", ({ reason }) => { fail(reason); });
 
 const link = location.hash.slice(1) || knownLink();
 // Whoever looks at the screen, or gets the address copied, must not get the link with it.
@@ -25,9 +29,27 @@ async function open(): Promise<void> {
   try {
     await takePart(await Participant.join(link));
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    stop(refusalText(error));
+    fail(error);
   }
+}
+
+/** Says why it cannot go on. What was confirmed is safe, and the link leads back to it. */
+function fail(error: unknown): void {
+  // A browser gives this when a sound or a video is taken off the page; nothing has failed.
+  if (error instanceof DOMException && error.name === "AbortError") return;
+  flow?.close();
+  page.bar.replaceChildren();
+  if (error instanceof Refusal) stop(refusalText(error));
+  else stop(say("join.failed", { reason: String(error) }), element("button", { type: "button", class: "primary large", click: () => { location.reload(); } }, say("join.reload")));
+}
+
+/** Says that the studio cannot be reached, as long as it cannot. */
+function connectionNotice(): HTMLElement {
+  const notice = element("p", { class: "toast", role: "status", hidden: true }, say("join.offline"));
+  followConnection((isLost) => {
+    notice.hidden = !isLost;
+  });
+  return notice;
 }
 
 async function takePart(participant: Participant): Promise<void> {
@@ -60,11 +82,11 @@ async function takePart(participant: Participant): Promise<void> {
   }
   void queue.send();
   // jsPsych and what belongs to the camera are loaded when there is someone to take part.
-  const { Flow } = await import("./flow");
+  const loaded = await import("./flow");
   page.main.replaceChildren();
   const display = element("div", { class: "flow" });
   page.main.append(display);
-  const flow = new Flow(
+  flow = new loaded.Flow(
     participant,
     queue,
     pause,
@@ -101,6 +123,6 @@ function refusalText(error: Refusal): Wording | string {
   return error.status === 401 || error.status === 404 ? say("join.link-unknown") : error.message;
 }
 
-function stop(text: Wording | string): void {
-  show(page.main, element("div", { class: "centred farewell" }, element("h1", {}, say("join.stopped")), element("p", {}, text)));
+function stop(text: Wording | string, ...more: HTMLElement[]): void {
+  show(page.main, element("div", { class: "centred farewell" }, element("h1", {}, say("join.stopped")), element("p", {}, text), ...more));
 }

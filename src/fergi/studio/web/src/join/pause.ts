@@ -1,5 +1,6 @@
 import { element } from "../interface/element";
 import { say } from "../interface/language";
+import type { CameraExtension } from "./camera_extension";
 
 /** Lets a person stop for a while; a clip that is being recorded is thrown away and made again. */
 export class Pause {
@@ -8,7 +9,6 @@ export class Pause {
   #over: Promise<void> = Promise.resolve();
 
   begin(): void {
-    for (const listen of this.#listeners) listen();
     const go = element("button", { type: "submit", class: "primary large" }, say("pause.go"));
     const dialog = element(
       "dialog",
@@ -17,12 +17,20 @@ export class Pause {
       element("p", {}, say("pause.text")),
       element("form", { method: "dialog" }, go),
     );
-    this.#over = new Promise((resolve) => {
+    this.interrupt(dialog);
+  }
+
+  /** Breaks off what is being recorded, until a dialog is closed. */
+  interrupt(dialog: HTMLDialogElement): void {
+    for (const listen of this.#listeners) listen();
+    const closed = new Promise<void>((resolve) => {
       dialog.addEventListener("close", () => {
         dialog.remove();
         resolve();
       });
     });
+    const before = this.#over;
+    this.#over = closed.then(() => before);
     document.body.append(dialog);
     dialog.showModal();
   }
@@ -49,6 +57,19 @@ export class Pause {
     this.#listeners.delete(listen);
     return isDone;
   }
+}
+
+/**
+ * Lasts while a clip is recorded, from its first frame on; a pause, or a camera that goes, throws
+ * the clip away.
+ *
+ * @returns Whether it came to its end.
+ */
+export async function whileRecorded(camera: CameraExtension, pause: Pause, lasting: () => Promise<unknown>): Promise<boolean> {
+  const isDone = (await pause.unlessPaused(camera.firstFrame())) && (await pause.unlessPaused(lasting()));
+  if (!isDone) camera.abandon();
+  await pause.over();
+  return isDone;
 }
 
 /** Waits; a millisecond is as exact as browsers are. */

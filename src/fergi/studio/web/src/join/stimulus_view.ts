@@ -1,4 +1,4 @@
-import { element } from "../interface/element";
+import { drawn, element } from "../interface/element";
 import type { Stimulus } from "../studio/messages";
 
 /** A stimulus that can be painted at once. */
@@ -6,6 +6,8 @@ export interface StimulusView {
   readonly element: HTMLElement;
   /** To be called when it is shown: videos and sounds begin. */
   readonly begin: () => Promise<void>;
+  /** To be called when its time is over: videos and sounds stop, and can be played again. */
+  readonly rest: () => void;
 }
 
 /**
@@ -14,20 +16,44 @@ export interface StimulusView {
  * @param file What the studio gave; its address is one of this page's own.
  */
 export async function preparedStimulus(stimulus: Stimulus, file: Blob, label: string): Promise<StimulusView> {
-  const nothing = (): Promise<void> => Promise.resolve();
-  if (stimulus.kind === "text") return { element: element("div", { class: "stimulus-text" }, await file.text()), begin: nothing };
+  const still = { begin: (): Promise<void> => Promise.resolve(), rest: (): void => undefined };
+  if (stimulus.kind === "text") return { element: element("div", { class: "stimulus-text", tabindex: "0" }, await file.text()), ...still };
   const address = URL.createObjectURL(file);
   if (stimulus.kind === "image") {
     const image = element("img", { src: address, alt: label, class: "stimulus" });
     await image.decode();
-    return { element: image, begin: nothing };
+    return { element: image, ...still };
   }
   const media = element(stimulus.kind, { src: address, class: "stimulus", preload: "auto", "aria-label": label, playsinline: true });
   await new Promise((resolve, reject) => {
     media.addEventListener("canplaythrough", resolve, { once: true });
     media.addEventListener("error", reject, { once: true });
   });
-  return { element: media, begin: () => media.play() };
+  return playedView(media);
+}
+
+function playedView(media: HTMLMediaElement): StimulusView {
+  return {
+    element: media.tagName === "AUDIO" ? element("div", { class: "stimulus-sound" }, note(), media) : media,
+    begin: async () => {
+      // A browser that does not let it begin by itself lets the person.
+      await media.play().catch(() => (media.controls = true));
+    },
+    rest: () => {
+      media.pause();
+      media.controls = true;
+    },
+  };
+}
+
+function note(): SVGElement {
+  return drawn(
+    "svg",
+    { viewBox: "0 0 64 64", class: "note", "aria-hidden": "true" },
+    drawn("path", { d: "M24 46 V14 L50 9 V41", class: "icon-line" }),
+    drawn("circle", { cx: 17, cy: 46, r: 7, class: "icon-fill" }),
+    drawn("circle", { cx: 43, cy: 41, r: 7, class: "icon-fill" }),
+  );
 }
 
 /**

@@ -20,7 +20,21 @@ export class Unreachable extends Error {
 }
 
 const FOR_NOW = new Set([408, 429, 500, 502, 503, 504]);
-const LONGEST_PAUSE_SECONDS = 20;
+const LONGEST_PAUSE_SECONDS = 10;
+
+type ConnectionListener = (isLost: boolean) => void;
+const listeners = new Set<ConnectionListener>();
+let waiting = 0;
+
+/** Calls back when the studio cannot be reached, and when it can be again. */
+export function followConnection(listen: ConnectionListener): void {
+  listeners.add(listen);
+}
+
+function count(change: 1 | -1): void {
+  waiting += change;
+  for (const listen of listeners) listen(waiting > 0);
+}
 
 /** Sends one request.
  *
@@ -51,13 +65,20 @@ export async function send<Answer>(method: string, address: string, body?: unkno
 
 /** Repeats what cannot reach the studio, after growing pauses or when the connection is back. */
 export async function persistently<Result>(attempt: () => Promise<Result>): Promise<Result> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!(error instanceof Unreachable)) throw error;
-      await pause(error.wait ?? Math.min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** tries));
+  let tries = 0;
+  try {
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof Unreachable)) throw error;
+        if (tries === 0) count(1);
+        await pause(error.wait ?? Math.min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** tries));
+        tries++;
+      }
     }
+  } finally {
+    if (tries > 0) count(-1);
   }
 }
 

@@ -3,7 +3,7 @@ import { CameraError } from "../camera/camera";
 import { element } from "../interface/element";
 import { say, type Wording } from "../interface/language";
 import { openPage, show } from "../interface/page";
-import { ModelError } from "../studio/models";
+import { Refusal } from "../studio/requests";
 
 const page = openPage("try.title");
 welcome();
@@ -34,9 +34,7 @@ async function begin(button: HTMLButtonElement): Promise<void> {
   try {
     // Loaded only now: whoever just looks at the page needs none of it.
     const { Session } = await import("./session");
-    const session = await Session.open(() => {
-      welcome();
-    });
+    const session = await Session.open(welcome);
     show(page.main, element("h1", { class: "hidden-text" }, say("try.title")), session.element);
     session.start();
   } catch (error) {
@@ -46,5 +44,5 @@ async function begin(button: HTMLButtonElement): Promise<void> {
 
 function reason(error: unknown): Wording | string {
   if (error instanceof CameraError) return say(`camera.${error.problem}`);
-  return error instanceof ModelError ? error.message : say("try.failed", { reason: String(error) });
+  return error instanceof Refusal ? error.message : say("try.failed", { reason: String(error) });
 }

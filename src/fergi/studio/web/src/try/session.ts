@@ -1,4 +1,4 @@
-import { closeCamera, openCamera, type Camera } from "../camera/camera";
+import { cameraLost, closeCamera, openCamera, type Camera } from "../camera/camera";
 import { watchFrames } from "../camera/frames";
 import type { Sighting } from "../face/face";
 import { meshEstimator, type Estimator } from "../face/mesh_estimator";
@@ -7,6 +7,7 @@ import { UNITS, type UnitValues } from "../face/units";
 import { isValid } from "../face/validity";
 import { fauNetValence, type Valence } from "../face/valence";
 import { FaceWatcher } from "../face/watcher";
+import { say, type Wording } from "../interface/language";
 import { loadModel } from "../studio/models";
 import { RequestCounter } from "./request_counter";
 import { Stage } from "./stage";
@@ -39,7 +40,7 @@ export class Session {
   private constructor(
     private readonly camera: Camera,
     private readonly models: Models,
-    private readonly closed: () => void,
+    private readonly closed: (problem?: Wording) => void,
   ) {
     this.#stage = new Stage(camera, {
       stop: () => { this.stop(); },
@@ -49,7 +50,7 @@ export class Session {
   }
 
   /** Loads the models and turns the camera on. */
-  static async open(closed: () => void): Promise<Session> {
+  static async open(closed: (problem?: Wording) => void): Promise<Session> {
     const models = await loadModels();
     try {
       return new Session(await openCamera(), models, closed);
@@ -70,14 +71,17 @@ export class Session {
     this.#stop = watchFrames(this.camera.video, ({ time, video }) => {
       if (this.models.watcher.isReady) void this.#look(video, time);
     });
+    void cameraLost(this.camera).then(() => {
+      this.stop(say("camera.lost"));
+    });
   }
 
-  stop(): void {
+  stop(problem?: Wording): void {
     this.#stop();
     this.#counter.stop();
     this.models.watcher.close();
     closeCamera(this.camera);
-    this.closed();
+    this.closed(problem);
   }
 
   async #look(video: HTMLVideoElement, time: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { element } from "../../interface/element";
-import { say } from "../../interface/language";
+import { say, type Wording } from "../../interface/language";
 import { show } from "../../interface/page";
-import type { StudySession } from "../../studio/messages";
+import type { Stimulus, StudySession } from "../../studio/messages";
 import type { Participant } from "../../studio/participant";
 import type { Pause } from "../pause";
 import type { Screen } from "../screen_plugin";
@@ -16,8 +16,8 @@ export function sessionIntroduction(session: StudySession, count: number, isFirs
         "div",
         { class: "centred" },
         element("p", { class: "chip" }, say("between.number", { session: session.session, count })),
-        element("h1", {}, say(isFirst ? "between.first" : "between.rest")),
-        element("p", { class: "soft" }, say("between.text", { images: session.images.length })),
+        element("h1", {}, isFirst ? say("between.first", { things: things(session.images) }) : say("between.rest")),
+        element("p", { class: "soft" }, say("between.text", { count: session.images.length, things: things(session.images) })),
         go,
       ),
     );
@@ -28,6 +28,12 @@ export function sessionIntroduction(session: StudySession, count: number, isFirs
     await pause.over();
     return {};
   };
+}
+
+/** What is shown, in one word for many. */
+export function things(stimuli: readonly Stimulus[]): Wording {
+  const [kind, ...others] = new Set(stimuli.map((stimulus) => stimulus.kind));
+  return say(kind === undefined || others.length > 0 ? "things.mixed" : `things.${kind}`);
 }
 
 /** Asks the person to write the prompt of a session. */

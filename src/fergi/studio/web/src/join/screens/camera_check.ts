@@ -19,7 +19,7 @@ const PATIENCE_MILLISECONDS = 12_000;
 export function cameraScreen(watcher: FaceWatcher | null, opened: (feed: CameraFeed) => void): Screen {
   return async (display, ready) => {
     const check = new CameraCheck(watcher);
-    show(display, ...check.elements);
+    show(display, element("h1", {}, say("check.title")), element("p", { class: "soft" }, say("check.lead")), check.element);
     ready();
     const feed = await check.passed();
     opened(feed);
@@ -27,7 +27,8 @@ export function cameraScreen(watcher: FaceWatcher | null, opened: (feed: CameraF
   };
 }
 
-class CameraCheck {
+/** The picture, what is well and what is not, and the way on. */
+export class CameraCheck {
   readonly #picture = element("div", { class: "picture" });
   readonly #lines = element("canvas", { "aria-hidden": "true" });
   readonly #hints = element("ul", { class: "hints", "aria-live": "polite" });
@@ -42,41 +43,42 @@ class CameraCheck {
 
   constructor(private readonly watcher: FaceWatcher | null) {}
 
-  get elements(): HTMLElement[] {
-    return [
-      element("h1", {}, say("check.title")),
-      element("p", { class: "soft" }, say("check.lead")),
+  get element(): HTMLElement {
+    return element(
+      "div",
+      { class: "check" },
+      this.#picture,
       element(
         "div",
-        { class: "check" },
-        this.#picture,
-        element(
-          "div",
-          { class: "card" },
-          element("label", { for: "camera", class: "small soft" }, say("check.camera")),
-          this.#choice,
-          this.#hints,
-          this.#problem,
-          element("div", { class: "actions" }, this.#go),
-        ),
+        { class: "card" },
+        element("label", { for: "camera", class: "small soft" }, say("check.camera")),
+        this.#choice,
+        this.#hints,
+        this.#problem,
+        element("div", { class: "actions" }, this.#go),
       ),
-    ];
+    );
   }
 
+  /** Waits until a camera is on and the person goes on. */
   async passed(): Promise<CameraFeed> {
     await this.#open();
     await new Promise((resolve) => {
       this.#go.addEventListener("click", resolve, { once: true });
     });
     this.#rest();
-    if (!this.#feed) throw new Error("went on without a camera");
-    return this.#feed;
+    const feed = this.#feed;
+    if (!feed) throw new Error("went on without a camera");
+    this.#feed = null;
+    return feed;
   }
 
   async #open(device?: string): Promise<void> {
     this.#problem.replaceChildren();
     this.#rest();
     this.#feed?.close();
+    this.#feed = null;
+    this.#go.disabled = true;
     try {
       const camera = await openCamera(device);
       this.#feed = new CameraFeed(camera, this.watcher);
@@ -84,9 +86,13 @@ class CameraCheck {
       await camera.video.play();
       await this.#list(camera.stream);
       this.#watch(this.#feed);
+      void this.#feed.lost.then(() => {
+        if (this.#feed?.camera === camera) void this.#open();
+      });
     } catch (error) {
       if (!(error instanceof CameraError)) throw error;
       const again = element("button", { type: "button", class: "button", click: () => void this.#open() }, say("check.again"));
+      this.#show([]);
       fill(this.#problem, element("p", { class: "notice bad" }, say(`camera.${error.problem}`)), again);
     }
   }

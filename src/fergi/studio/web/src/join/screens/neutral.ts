@@ -2,7 +2,7 @@ import { drawn, element } from "../../interface/element";
 import { say } from "../../interface/language";
 import { show } from "../../interface/page";
 import type { CameraExtension } from "../camera_extension";
-import { elapsed, type Pause } from "../pause";
+import { elapsed, whileRecorded, type Pause } from "../pause";
 import type { Screen } from "../screen_plugin";
 
 /** Explains the neutral recording, and waits until the person is ready. */
@@ -25,11 +25,10 @@ export function neutralScreen(seconds: number, camera: () => CameraExtension, pa
     const drawing = drawn("svg", { viewBox: "0 0 120 120", class: "rest-drawing", "aria-hidden": "true" }, drawn("circle", { cx: 60, cy: 60, r: 52, class: "ring-ground" }), ring, plus());
     show(display, element("div", { class: "centred" }, drawing, element("p", { class: "soft", role: "status" }, say("neutral.now"))));
     ready();
-    await camera().firstFrame();
-    ring.animate([{ strokeDashoffset: 1 }, { strokeDashoffset: 0 }], { duration: 1000 * seconds, fill: "forwards" });
-    const isDone = await pause.unlessPaused(elapsed(seconds));
-    if (!isDone) camera().abandon();
-    await pause.over();
+    const isDone = await whileRecorded(camera(), pause, () => {
+      close(ring, seconds);
+      return elapsed(seconds);
+    });
     return { isDone };
   };
 }
@@ -47,6 +46,13 @@ export function neutralCheck(isFound: () => Promise<boolean>): Screen {
     });
     return { isDone: false };
   };
+}
+
+/** Closes a ring evenly, or second by second for whoever wants less motion. */
+function close(ring: SVGElement, seconds: number): void {
+  const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const easing = isCalm ? `steps(${Math.ceil(seconds)})` : "linear";
+  ring.animate([{ strokeDashoffset: 1 }, { strokeDashoffset: 0 }], { duration: 1000 * seconds, easing, fill: "forwards" });
 }
 
 function cross(): SVGElement {

@@ -1,20 +1,22 @@
 import { drawn, element } from "../../interface/element";
-import { say, worded } from "../../interface/language";
+import { say, worded, type Wording } from "../../interface/language";
 import { show } from "../../interface/page";
 import type { Screen } from "../screen_plugin";
 import { stimulusView, type ImageStep, type Surroundings } from "./image";
+import { things } from "./between";
 
 /** Lets a person put the images of a session in order: by drag and drop, touch or keyboard. */
 export function rankingScreen(steps: readonly ImageStep[], around: Surroundings): Screen {
   return async (display, ready) => {
     const { participant, pause } = around;
     for (const step of steps) step.view ??= await stimulusView(step, participant);
+    for (const { view } of steps) view?.rest();
     const ranking = new RankingList(steps);
     const go = element("button", { type: "button", class: "primary large" }, say("rank.go"));
     show(
       display,
-      element("h1", {}, say("rank.title")),
-      element("p", { class: "soft" }, say("rank.how")),
+      element("h1", {}, rankingTitle(steps)),
+      element("p", { class: "soft", id: "ranking-how" }, say("rank.how")),
       ranking.element,
       element("div", { class: "actions" }, go),
       ranking.news,
@@ -31,7 +33,7 @@ export function rankingScreen(steps: readonly ImageStep[], around: Surroundings)
 }
 
 class RankingList {
-  readonly element = element("ol", { class: "ranking", "aria-label": say("rank.title") });
+  readonly element = element("ol", { class: "ranking", "aria-describedby": "ranking-how" });
   readonly news = element("p", { class: "hidden-text", "aria-live": "assertive" });
 
   constructor(steps: readonly ImageStep[]) {
@@ -48,11 +50,12 @@ class RankingList {
   }
 
   #card({ stimulus, view, number }: ImageStep): HTMLElement {
-    const earlier = element("button", { type: "button", class: "quiet icon", "aria-label": say("rank.earlier", { number }) }, arrow("M15 5 L8 12 L15 19"));
-    const later = element("button", { type: "button", class: "quiet icon", "aria-label": say("rank.later", { number }) }, arrow("M9 5 L16 12 L9 19"));
+    const name = say(`name.${stimulus.kind}`, { number });
+    const earlier = element("button", { type: "button", class: "quiet icon", "aria-label": say("rank.earlier", { name }) }, arrow("M15 5 L8 12 L15 19"));
+    const later = element("button", { type: "button", class: "quiet icon", "aria-label": say("rank.later", { name }) }, arrow("M9 5 L16 12 L9 19"));
     const card = element(
       "li",
-      { class: "rank-card", tabindex: "0", "data-image": stimulus.image, "data-number": number, "aria-roledescription": say("rank.movable") },
+      { class: "rank-card", tabindex: "0", "data-image": stimulus.image, "aria-label": name, "aria-roledescription": say("rank.movable") },
       element("div", { class: "rank-picture" }, view?.element ?? null),
       element("div", { class: "rank-foot" }, earlier, element("span", { class: "rank-number" }), later),
     );
@@ -82,7 +85,7 @@ class RankingList {
 
   /** Follows a finger or a mouse; the others make room as the card passes them. */
   #drag(card: HTMLElement, down: PointerEvent): void {
-    if (down.button !== 0 || (down.target as Element).closest("button")) return;
+    if (down.button !== 0 || !isHandle(down)) return;
     down.preventDefault();
     card.setPointerCapture(down.pointerId);
     card.classList.add("dragged");
@@ -130,8 +133,20 @@ class RankingList {
 
   #tell(card: HTMLElement): void {
     const place = this.#cards.indexOf(card) + 1;
-    this.news.textContent = worded(say("rank.told", { number: card.dataset["number"] ?? "", place, count: this.#cards.length }));
+    this.news.textContent = worded(say("rank.told", { name: card.getAttribute("aria-label") ?? "", place, count: this.#cards.length }));
   }
+}
+
+/** A finger drags by the picture, and scrolls the page elsewhere; a mouse may drag by all but what it can press. */
+function isHandle({ target, pointerType }: PointerEvent): boolean {
+  const held = target as Element;
+  if (held.closest("button, audio, video")) return false;
+  return pointerType !== "touch" || held.closest(".rank-picture") !== null;
+}
+
+/** Names what is put in order; of different kinds it says so. */
+function rankingTitle(steps: readonly ImageStep[]): Wording {
+  return say("rank.title", { things: things(steps.map(({ stimulus }) => stimulus)) });
 }
 
 function isInside(card: HTMLElement, { clientX, clientY }: PointerEvent): boolean {

@@ -13,7 +13,8 @@ export function surveyScreen(step: ImageStep, around: Surroundings): Screen {
   return async (display, ready) => {
     const { participant, pause } = around;
     step.view ??= await stimulusView(step, participant);
-    const form = surveyForm(around);
+    step.view.rest();
+    const form = surveyForm(step, around);
     show(
       display,
       element(
@@ -31,12 +32,12 @@ export function surveyScreen(step: ImageStep, around: Surroundings): Screen {
   };
 }
 
-function surveyForm({ participant }: Surroundings): HTMLFormElement {
+function surveyForm(step: ImageStep, { participant }: Surroundings): HTMLFormElement {
   const { ratings, issues, reactions, extra } = participant.study.questions;
   return element(
     "form",
     { class: "card", novalidate: true },
-    element("h1", {}, say("survey.title")),
+    element("h1", {}, say("survey.title", { this: say(`this.${step.stimulus.kind}`) })),
     ...ratings.map((name) => scale(name, say(`survey.${name}`), [say(`survey.${name}-low`), say(`survey.${name}-high`)], SCALE)),
     issues.length > 0 && ticks("issues", say("survey.issues"), issues),
     reactions.length > 0 && ticks("reactions", say("survey.reactions"), reactions),
