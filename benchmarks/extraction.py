@@ -78,7 +78,10 @@ def extraction_cost(videos: Path, workers: int) -> Cost:
     features = OUT / "features"
     shutil.rmtree(features, ignore_errors=True)
     arguments = ["extract", str(videos), "--out", str(features), "--workers", str(workers), "-q"]
-    return cost([sys.executable, "-m", "fergi", *arguments])
+    found = cost([sys.executable, "-m", "fergi", *arguments])
+    if len(list(features.glob("*_features.csv"))) != len(list(videos.glob("*.mp4"))):
+        sys.exit(f"{videos} could not be extracted; the reason stands above")
+    return found
 
 
 def extraction_row(videos: Path, workers: int, frames: int) -> Row:

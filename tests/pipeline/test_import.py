@@ -127,7 +127,9 @@ def test_a_folder_without_files_is_wrong_usage(
     fergi: Callable[..., Result], tmp_path: Path
 ) -> None:
     assert fergi("import", tmp_path).exit_code == 2
-    assert fergi("import", tmp_path / "absent.csv").exit_code == 2
+    absent = fergi("import", tmp_path / "absent.csv")
+    assert absent.exit_code == 2
+    assert "absent.csv: does not exist" in absent.stderr
 
 
 def test_missing_units_are_named_and_the_simple_valence_still_works(

@@ -63,7 +63,7 @@ def import_command(
         try:
             imported = import_features(source, features, settings, overwrite=overwrite)
         except FergiError as error:
-            problems.append(Problem(str(source), str(error)))
+            problems.append(Problem(str(source), str(error).removeprefix(f"{source.name}: ")))
             continue
         kind = f"{imported.tool.value} ({imported.scale.value})"
         done[kind] = done.get(kind, 0) + 1

@@ -47,6 +47,8 @@ def files_to_import(path: Path, out: Path | None = None) -> list[tuple[Path, Pat
     Raises:
         UsageError: If there is nothing to import.
     """
+    if not path.exists():
+        raise UsageError(f"{path}: does not exist; give a CSV file of another tool, or a folder")
     root = path if path.is_dir() else path.parent
     found = sorted(path.rglob("*.csv")) if path.is_dir() else [path]
     pairs = [
@@ -54,7 +56,7 @@ def files_to_import(path: Path, out: Path | None = None) -> list[tuple[Path, Pat
         for file in found
         if not file.name.endswith(FEATURE_FILE_ENDING) and file.name not in _STUDY_TABLES
     ]
-    if not pairs or not path.exists():
+    if not pairs:
         raise UsageError(f"{path}: holds no CSV file of another tool; give such a file or folder")
     return pairs
 
