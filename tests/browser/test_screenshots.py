@@ -21,6 +21,11 @@ pytestmark = [
 ]
 
 _JPEG_QUALITY = 88
+_IS_WHOLE = """
+[...document.images].every(
+  (one) => one.complete || one.getBoundingClientRect().top > innerHeight,
+)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +104,24 @@ def test_the_study_and_the_researchers_pages(visit: Callable[..., Any], studio: 
         _picture(page, f"admin-reaction-{kind}")
 
 
+@pytest.mark.usefixtures("mesh_weights")
+def test_the_study_on_a_phone_in_chinese_and_dark(
+    visit: Callable[..., Any], small_studio: Any
+) -> None:
+    page = visit(
+        locale="zh-CN",
+        color_scheme="dark",
+        viewport={"width": 390, "height": 844},
+        device_scale_factor=2,
+        has_touch=True,
+        is_mobile=True,
+    ).page
+    taken: set[str] = set()
+    walk = Walk(page, lambda name: _once(page, name, taken, where="join-phone"))
+    walk.begin(small_studio.link(), "features")
+    walk.finish()
+
+
 def _until_a_smile(page: Any) -> None:
     """Wait until the curves are full, the lip corners have risen, and most of a smile is there."""
     page.wait_for_timeout(10_000)
@@ -110,15 +133,16 @@ def _until_a_smile(page: Any) -> None:
     page.wait_for_timeout(900)
 
 
-def _once(page: Any, name: str, taken: set[str]) -> None:
+def _once(page: Any, name: str, taken: set[str], where: str = "join") -> None:
     if name not in taken:
         taken.add(name)
         if name == "camera":  # a film is called by its path, a camera is not
             page.evaluate("document.querySelector('#camera').options[0].text = 'Camera 1'")
-        _picture(page, f"join-{name}")
+        _picture(page, f"{where}-{name}")
 
 
 def _picture(page: Any, name: str) -> None:
     folder = Path(os.environ["FERGI_SCREENSHOTS"])
     folder.mkdir(parents=True, exist_ok=True)
+    page.wait_for_function(_IS_WHOLE)
     page.screenshot(path=folder / f"{name}.jpg", type="jpeg", quality=_JPEG_QUALITY)

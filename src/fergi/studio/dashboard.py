@@ -19,10 +19,10 @@ from fergi.studio.dashboard_messages import (
     SessionDetail,
     StimulusSeen,
 )
+from fergi.studio.joining import known_participant
 from fergi.studio.messages import Survey
 from fergi.studio.places import row_place
 from fergi.studio.progress import participant_clips, participant_sessions, session_progress
-from fergi.studio.refusals import RequestRefusedError
 from fergi.studio.session_records import session_stimuli
 from fergi.studio.studio import Studio
 from fergi.studio.tables import (
@@ -90,9 +90,7 @@ def participant_detail(studio: Studio, participant: str) -> ParticipantDetail:
         RequestRefusedError: If there is none of that name.
     """
     with studio.database.reading() as session:
-        person = session.get(ParticipantRow, participant)
-        if person is None or person.is_leaving:
-            raise RequestRefusedError("unknown", "There is no such participant.")
+        person = known_participant(session, participant)
         clips = participant_clips(session, participant)
         neutral = [clip for clip in clips if clip.kind == "neutral"]
         return ParticipantDetail(

@@ -44,6 +44,18 @@ class NewLink:
     token: str
 
 
+def known_participant(session: Session, participant: str) -> ParticipantRow:
+    """Find a participant.
+
+    Raises:
+        RequestRefusedError: If there is none of that name, or they are being deleted.
+    """
+    person = session.get(ParticipantRow, participant)
+    if person is None or person.is_leaving:
+        raise RequestRefusedError("unknown", "There is no such participant.")
+    return person
+
+
 def make_links(
     studio: Studio, count: int, *, label: str = "", participant: str | None = None
 ) -> list[NewLink]:
@@ -58,8 +70,8 @@ def make_links(
     made = [NewLink(new_link_id(), new_token()) for _ in range(count)]
     now = studio.clock()
     with studio.database.writing() as session:
-        if participant is not None and session.get(ParticipantRow, participant) is None:
-            raise RequestRefusedError("unknown", "There is no such participant.")
+        if participant is not None:
+            known_participant(session, participant)
         session.add_all(
             LinkRow(
                 link_id=link.link_id,
