@@ -1,6 +1,6 @@
 """Film an invented person for the pictures of the documentation, where no real face may be.
 
-Run in the project's environment, with the extra `synthesis`:
+Run in the project's environment, with the extra `report`:
 python invented_camera.py ICT_FACEKIT OUT.y4m
 """
 

@@ -33,7 +33,6 @@ def camera_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A film of an invented person; FERGI_INVENTED_CAMERA names one that was made before."""
     if "FERGI_INVENTED_CAMERA" in os.environ:
         return Path(os.environ["FERGI_INVENTED_CAMERA"])
-    pytest.importorskip("pyvista")
     import invented_camera
 
     from fergi.errors import WeightsError

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Request, Security
 from fastapi.security import APIKeyCookie
@@ -11,6 +11,7 @@ from fastapi.security import APIKeyCookie
 from fergi.studio.generation import Generation
 from fergi.studio.joining import require_participant, require_researcher
 from fergi.studio.messages import ProblemDetails
+from fergi.studio.places import ClipPlace, clip_place
 from fergi.studio.rate_limits import RateLimit
 from fergi.studio.refusals import RequestRefusedError
 from fergi.studio.studio import Studio
@@ -54,6 +55,19 @@ InContext = Annotated[Context, Depends(context_of)]
 ParticipantName = Annotated[str, Path(pattern=r"^p[0-9a-z]{9}$")]
 SessionNumber = Annotated[int, Path(ge=1, le=10_000)]
 ImageNumber = Annotated[int, Path(ge=1, le=10_000)]
+
+
+def named_clip(
+    participant: ParticipantName,
+    session: SessionNumber,
+    image: ImageNumber,
+    kind: Literal["baseline", "reaction"],
+) -> ClipPlace:
+    """Tell which clip an address names."""
+    return clip_place(participant, session, image, kind)
+
+
+NamedClip = Annotated[ClipPlace, Depends(named_clip)]
 
 
 def sender(request: Request) -> str:

@@ -1,7 +1,7 @@
 """What a participant's browser asks for and sends."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Body, Depends, Header, Request, Response
@@ -21,7 +21,7 @@ from fergi.studio.messages import (
     Ranking,
     Survey,
 )
-from fergi.studio.places import ClipPlace, clip_place, neutral_place
+from fergi.studio.places import ClipPlace, neutral_place
 from fergi.studio.progress import finish, participant_progress, put_prompt, put_ranking, put_survey
 from fergi.studio.routes.context import (
     PARTICIPANT_COOKIE,
@@ -29,6 +29,7 @@ from fergi.studio.routes.context import (
     Context,
     ImageNumber,
     InContext,
+    NamedClip,
     SessionNumber,
     counting_failures,
     problems,
@@ -44,7 +45,6 @@ _OWN = "/{participant}"
 _IMAGE = "/{participant}/sessions/{session}/images/{image}"
 _CLIP = "/{participant}/clips/{session}/{image}/{kind}"
 _NEUTRAL = "/{participant}/clips/neutral"
-ClipKindNamed = Literal["baseline", "reaction"]
 VIDEO_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -186,15 +186,12 @@ def neutral_record(
 @router.put(_CLIP, responses=problems(404, 409, 413))
 def clip_record(
     context: InContext,
-    participant: Admitted,
-    session: SessionNumber,
-    image: ImageNumber,
-    kind: ClipKindNamed,
+    _: Admitted,
+    place: NamedClip,
     record: Annotated[ClipRecord, Body()],
     body: RawBody,
 ) -> ClipReceipt:
     """Take in all of a clip but its video."""
-    place = clip_place(participant, session, image, kind)
     return put_record(context.studio, place, record, body)
 
 
@@ -211,13 +208,11 @@ async def neutral_video(request: Request, context: InContext, participant: Admit
 async def clip_video(
     request: Request,
     context: InContext,
-    participant: Admitted,
-    session: SessionNumber,
-    image: ImageNumber,
-    kind: ClipKindNamed,
+    _: Admitted,
+    place: NamedClip,
 ) -> ClipReceipt:
     """Take in the video of a clip."""
-    return await _video(request, context, clip_place(participant, session, image, kind))
+    return await _video(request, context, place)
 
 
 async def _video(request: Request, context: Context, place: ClipPlace) -> ClipReceipt:

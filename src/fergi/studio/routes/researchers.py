@@ -33,7 +33,7 @@ from fergi.studio.joining import (
     make_links,
     revoke_link,
 )
-from fergi.studio.places import clip_place, neutral_place
+from fergi.studio.places import neutral_place
 from fergi.studio.reaction_player import clip_detail, clip_video
 from fergi.studio.refusals import RequestRefusedError
 from fergi.studio.routes.context import (
@@ -42,6 +42,7 @@ from fergi.studio.routes.context import (
     Context,
     ImageNumber,
     InContext,
+    NamedClip,
     ParticipantName,
     SessionNumber,
     counting_failures,
@@ -60,7 +61,6 @@ router = APIRouter(prefix="/api/admin", responses=problems(401))
 _PARTICIPANT = "/participants/{participant}"
 _CLIP = f"{_PARTICIPANT}/clips/{{session}}/{{image}}/{{kind}}"
 _NEUTRAL = f"{_PARTICIPANT}/clips/neutral"
-ClipKindNamed = Literal["baseline", "reaction"]
 Range = Annotated[str | None, Header(alias="range")]
 _BYTES = {
     200: {"description": "The bytes", "content": {"*/*": {}}},
@@ -130,13 +130,10 @@ def neutral(context: InContext, _: AdmittedResearcher, participant: ParticipantN
 def clip(
     context: InContext,
     _: AdmittedResearcher,
-    participant: ParticipantName,
-    session: SessionNumber,
-    image: ImageNumber,
-    kind: ClipKindNamed,
+    place: NamedClip,
 ) -> ClipDetail:
     """Show a clip, with its curves."""
-    return clip_detail(context.studio, clip_place(participant, session, image, kind))
+    return clip_detail(context.studio, place)
 
 
 @router.get(f"{_NEUTRAL}/video", response_class=Response, responses=_BYTES)
@@ -154,14 +151,10 @@ def neutral_video(
 def video(
     context: InContext,
     _: AdmittedResearcher,
-    participant: ParticipantName,
-    session: SessionNumber,
-    image: ImageNumber,
-    kind: ClipKindNamed,
+    place: NamedClip,
     range_header: Range = None,
 ) -> Response:
     """Give the video of a clip."""
-    place = clip_place(participant, session, image, kind)
     return bytes_answer(*clip_video(context.studio, place), range_header)
 
 
