@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -146,7 +147,7 @@ class Processes:
     def _started(self) -> _Worker:
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(target=_work, args=(theirs, self._prepare), daemon=True)
-        with _environment(ONE_THREAD):
+        with _environment(ONE_THREAD), _interruption_held_back():
             process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -199,6 +200,20 @@ def _cause(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
         return f"signal {signal.Signals(-exit_code).name}"
     return f"exit status {exit_code}"
+
+
+@contextmanager
+def _interruption_held_back() -> Iterator[None]:
+    """Let processes that are started in the block never hear Ctrl-C, also while they start."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # of Python; it would let the signal through as it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -106,6 +106,23 @@ if __name__ == "__main__":
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
+def test_workers_do_not_hear_an_interruption_while_they_start(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import os, signal, sys
+sys.path.insert(0, {FOLDER!r})
+if __name__ != "__main__":  # a worker begins by running its parent's script
+    os.kill(os.getpid(), signal.SIGINT)
+from fergi.execution.processes import Processes
+from workers import Square, Squares
+if __name__ == "__main__":
+    with Processes(Squares, workers=2) as workers:
+        print(*workers.outcomes([Square(3)]))
+""")
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "9\n", "")
+
+
 def test_news_and_outcomes_are_heard_with_their_task(executor) -> None:
     heard: list[tuple[Any, Any]] = []
     tasks = squares(4)
