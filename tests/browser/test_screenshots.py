@@ -143,5 +143,6 @@ def _once(page: Any, name: str, taken: set[str], where: str = "join") -> None:
 def _picture(page: Any, name: str) -> None:
     folder = Path(os.environ["FERGI_SCREENSHOTS"])
     folder.mkdir(parents=True, exist_ok=True)
-    page.wait_for_function(_IS_WHOLE)
+    while not page.evaluate(_IS_WHOLE):
+        page.wait_for_timeout(100)
     page.screenshot(path=folder / f"{name}.jpg", type="jpeg", quality=_JPEG_QUALITY)
