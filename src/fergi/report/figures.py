@@ -1,5 +1,7 @@
 """Figures of evaluation. Needs the extra `report`."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
@@ -8,7 +10,10 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fergi.errors import OutputError
 from fergi.evaluation.calibration import accuracy_by_share, reliability
+from fergi.execution.choice import Workplace, executor, usable_processors
+from fergi.execution.protocol import Executor, Failure, Perform, Tell
 from fergi.files import replacing
 from fergi.report.figure_style import STYLE
 
@@ -30,6 +35,48 @@ def save_figure(figure: Figure, path: Path) -> None:
     kind = path.suffix[1:]
     with replacing(path) as file, mpl.rc_context(STYLE):
         figure.savefig(file, format=kind, dpi=_DOTS_PER_INCH, metadata=_UNDATED[kind])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FigureFiles:
+    """The task to write one figure in several formats.
+
+    Attributes:
+        name: Of the figure.
+        figure: The figure.
+        folder: Where to write.
+        formats: Endings, without a dot.
+    """
+
+    name: str
+    figure: Figure
+    folder: Path
+    formats: tuple[str, ...]
+
+
+def figure_writers() -> Executor:
+    """Give a worker for each processor, for `save_figures`: drawing letters takes long."""
+    return executor(_figure_writer, Workplace(usable_processors()))
+
+
+def save_figures(tasks: Sequence[FigureFiles], writers: Executor) -> None:
+    """Write figures, several at a time.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
+    for outcome in writers.outcomes(tasks):
+        if isinstance(outcome, Failure):
+            raise OutputError(f"the figure {outcome.name}: {outcome.reason}")
+
+
+def _figure_writer() -> Perform:
+    return _write_figure
+
+
+def _write_figure(task: FigureFiles, _tell: Tell) -> None:
+    for ending in task.formats:
+        save_figure(task.figure, task.folder / f"{task.name}.{ending}")
 
 
 def reliability_figure(predictions: pl.DataFrame) -> Figure:

@@ -13,7 +13,7 @@ from fergi.files import replacing, write_table
 from fergi.provenance import fingerprint, write_provenance
 from fergi.records.clip import Problem
 from fergi.records.study import Study
-from fergi.report.figures import save_figure
+from fergi.report.figures import FigureFiles, figure_writers, save_figures
 from fergi.report.paper_figures import paper_figures
 from fergi.report.paper_page import paper_page
 from fergi.stages.valence import FauNet
@@ -47,21 +47,22 @@ def write_paper(
     Raises:
         OutputError: If a file cannot be written.
     """
-    comparison = comparison_table(found.cells, is_comparable=not problems)
-    oddities = oddity_table(study, activations, found, nested) if _is_whole(found) else None
-    summary = {} if nested is None else _nested_tables(nested)
-    predictions = None if nested is None else nested.predictions
-    tables = {**paper_tables(found), **summary, "comparison": comparison}
-    if oddities is not None:
-        tables["oddities"] = oddities
-    for name, table in tables.items():
-        write_table(table, out / "tables" / f"{name}.csv")
-    network = FauNet.from_tensors(shipped_model("fau-net").tensors)
-    figures = paper_figures(found, network, predictions, summary)
-    for name, figure in figures.items():
-        for ending in FIGURE_FORMATS:
-            save_figure(figure, out / "figures" / f"{name}.{ending}")
-    pictures = {name: (out / "figures" / f"{name}.png").read_bytes() for name in figures}
+    folder = out / "figures"
+    with figure_writers() as writers:  # they start while the rest is made
+        comparison = comparison_table(found.cells, is_comparable=not problems)
+        oddities = oddity_table(study, activations, found, nested) if _is_whole(found) else None
+        summary = {} if nested is None else _nested_tables(nested)
+        tables = {**paper_tables(found), **summary, "comparison": comparison}
+        if oddities is not None:
+            tables["oddities"] = oddities
+        for name, table in tables.items():
+            write_table(table, out / "tables" / f"{name}.csv")
+        network = FauNet.from_tensors(shipped_model("fau-net").tensors)
+        predictions = None if nested is None else nested.predictions
+        figures = paper_figures(found, network, predictions, summary)
+        tasks = [FigureFiles(*one, folder, FIGURE_FORMATS) for one in figures.items()]
+        save_figures(tasks, writers)
+    pictures = {name: (folder / f"{name}.png").read_bytes() for name in figures}
     page = paper_page(found, comparison, oddities, summary, pictures, problems)
     with replacing(out / "report.html") as file:
         file.write(page.encode())

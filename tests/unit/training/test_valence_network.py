@@ -155,15 +155,15 @@ def test_more_folds_than_fit_at_once_are_trained_in_their_order(
     make_reactions: MakeReactions,
 ) -> None:
     reactions = make_reactions(2, participants=2, images=5)
-    folds = np.ones((18, len(reactions.pairs)), dtype=bool)
-    start = initial_networks(18, seed=0)
+    folds = np.ones((52, len(reactions.pairs)), dtype=bool)
+    start = initial_networks(52, seed=0)
     told: list[tuple[int, int]] = []
     recipe = replace(SHORT, epochs=2)
     networks = trained_networks(
         reactions, folds, recipe, lambda done, total: told.append((done, total)), start
     )
-    assert told == [(8, 18), (16, 18), (18, 18)]
-    for place in (0, 7, 8, 15, 16, 17):
+    assert told == [(25, 52), (50, 52), (52, 52)]
+    for place in (0, 24, 25, 49, 50, 51):
         # Two steps of 0.001 cannot carry one draw to another.
         assert _largest_difference(networks[place], start[place]) < 0.003
 
