@@ -46,8 +46,8 @@ class TrainingPlan:
     """
 
     seed: int = 0
-    epochs: int = 8
-    networks: int = 6
+    epochs: int = 20
+    networks: int = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
