@@ -1,7 +1,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import anyio
 import pytest
@@ -23,6 +25,12 @@ _BODY_TO_COME = (
     b"Content-Length: 100\r\n\r\n{"
 )
 _SECONDS = 0.5
+
+
+def _run(visit: Coroutine[Any, Any, Any]) -> Any:
+    """Run to the end, in a thread: a browser that other tests drive has a loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, visit).result()
 
 
 @contextlib.asynccontextmanager
@@ -81,7 +89,7 @@ def test_a_head_that_comes_byte_by_byte_is_not_waited_for(studio: Studio) -> Non
             assert seconds < 3
             assert answer == b""
 
-    asyncio.run(visit())
+    _run(visit())
 
 
 def test_a_body_that_comes_byte_by_byte_is_refused_in_time(studio: Studio) -> None:
@@ -91,7 +99,7 @@ def test_a_body_that_comes_byte_by_byte_is_refused_in_time(studio: Studio) -> No
             assert seconds < 4
             assert answer.startswith(b"HTTP/1.1 408 ")
 
-    asyncio.run(visit())
+    _run(visit())
 
 
 def test_many_who_say_nothing_keep_nobody_out_for_long(studio: Studio) -> None:
@@ -103,7 +111,7 @@ def test_many_who_say_nothing_keep_nobody_out_for_long(studio: Studio) -> None:
             for _, writer in silent:
                 writer.close()
 
-    asyncio.run(visit())
+    _run(visit())
 
 
 def test_who_keeps_a_connection_may_use_it_again_and_again(studio: Studio) -> None:
@@ -118,7 +126,7 @@ def test_who_keeps_a_connection_may_use_it_again_and_again(studio: Studio) -> No
                 await asyncio.sleep(1.5 * _SECONDS)
             writer.close()
 
-    asyncio.run(visit())
+    _run(visit())
 
 
 def test_a_long_body_gets_the_time_that_it_needs() -> None:
@@ -130,5 +138,5 @@ def test_a_long_body_gets_the_time_that_it_needs() -> None:
         return await TimelyBody(receive, length)()
 
     with pytest.raises(HTTPException):
-        asyncio.run(read(1))
-    assert asyncio.run(read(10 * patience.SLOWEST_BYTES_A_SECOND))["more_body"]
+        _run(read(1))
+    assert _run(read(10 * patience.SLOWEST_BYTES_A_SECOND))["more_body"]
