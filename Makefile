@@ -60,10 +60,12 @@ format: .venv/installed-dev
 docs: .venv/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench: .venv/installed-dev models
+bench: .venv/installed-dev models browser
 	$(BIN)/python benchmarks/bench.py
 	$(BIN)/python benchmarks/extraction.py
 	$(BIN)/python benchmarks/scorers.py
+	$(BIN)/python benchmarks/studio.py
+	FERGI_MEASURES_SPEED=1 $(BIN)/python -m pytest --quiet tests/browser/test_pages.py -k many_frames_a_second
 
 .PHONY: web check-web dist screenshots
 
