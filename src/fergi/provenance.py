@@ -58,6 +58,22 @@ def write_provenance(
         file.write(json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n")
 
 
+def read_provenance(path: Path) -> Mapping[str, Any]:
+    """Read the JSON that lies beside a file; nothing if there is none, or none that is sound.
+
+    Args:
+        path: The file that is described.
+
+    Returns:
+        What `write_provenance` wrote, or any other JSON object.
+    """
+    try:
+        record = json.loads(provenance_path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 def fergi_version() -> str:
     """Give the version of the installed package."""
     return importlib.metadata.version("fergi")

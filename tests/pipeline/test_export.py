@@ -82,10 +82,14 @@ def test_what_cannot_be_done_ends_with_one_line(
         assert result.exit_code in {1, 2}
 
 
-def test_the_study_must_be_named_where_the_record_is_gone(
-    fergi: Run, annotations: Path, pristine_study: Path, tmp_path: Path
+@pytest.mark.parametrize("content", [None, "[]", '{"summary": null}'])
+def test_the_study_must_be_named_where_no_record_names_it(
+    fergi: Run, annotations: Path, pristine_study: Path, tmp_path: Path, content: str | None
 ) -> None:
-    (tmp_path / "annotations.parquet.json").unlink()
+    record = tmp_path / "annotations.parquet.json"
+    record.unlink()
+    if content is not None:
+        record.write_text(content)
     command = ["export", annotations, "--format", "kto", "--out", tmp_path / "e"]
     result = fergi(*command)
     assert result.exit_code == 2

@@ -2,12 +2,14 @@ import json
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 import fergi
 from fergi.provenance import (
     fergi_version,
     fingerprint,
     provenance_path,
+    read_provenance,
     settings_hash,
     write_provenance,
 )
@@ -34,7 +36,15 @@ def test_the_record_lies_beside_its_file_and_tells_all(tmp_path: Path) -> None:
     assert record["models"] == {"fusion": "ab" * 32}
     assert record["input_fingerprint"] == fingerprint(TABLE)
     assert record["summary"] == {"prompt": "雪"}
+    assert read_provenance(tmp_path / "result.csv") == record
     assert {"numpy", "polars"} <= set(record["packages"])
+
+
+@pytest.mark.parametrize("content", [None, b"{", b"[1]", b"\xff"])
+def test_without_a_sound_record_nothing_is_read(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "result.csv.json").write_bytes(content)
+    assert read_provenance(tmp_path / "result.csv") == {}
 
 
 def test_the_same_run_gives_the_same_record(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """`fergi export`: annotations → what trainers read."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from fergi.cli.console import AsJson, Quiet, finish, print_summary
 from fergi.errors import AnnotationFileError, UsageError
 from fergi.exports import FORMATS, ExportSettings, check, export
 from fergi.files import read_table
-from fergi.provenance import provenance_path
+from fergi.provenance import provenance_path, read_provenance
 from fergi.records.clip import Problem
 
 _DEFAULTS = ExportSettings()
@@ -99,9 +98,8 @@ def _table(path: Path) -> pl.DataFrame:
 def _annotated_study(annotations: Path) -> Path:
     """Find the study that was annotated, from the JSON beside its annotations."""
     try:
-        record = json.loads(provenance_path(annotations).read_text(encoding="utf-8"))
-        return Path(record["summary"]["study"])
-    except (OSError, ValueError, KeyError) as error:
+        return Path(read_provenance(annotations)["summary"]["study"])
+    except (KeyError, TypeError) as error:
         raise UsageError(
             f"{provenance_path(annotations)} does not tell where the images are; "
             "name the study with --images"

@@ -1,11 +1,10 @@
 """Which estimator feature files come from, as the JSON beside each says."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fergi.provenance import provenance_path
+from fergi.provenance import read_provenance
 from fergi.records.clip import Clip, Problem
 from fergi.records.scale import Scale
 
@@ -30,10 +29,10 @@ class FeatureOrigin:
 
 def feature_origin(features: Path) -> FeatureOrigin:
     """Read what the JSON beside a feature file says of the estimator; nothing if there is none."""
+    record = read_provenance(features)
     try:
-        record = json.loads(provenance_path(features).read_bytes())
         stated = {**record["settings"], **record["summary"]}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return FeatureOrigin()
     scale = stated.get("scale")
     return FeatureOrigin(stated.get("estimator"), Scale(scale) if scale in list(Scale) else None)

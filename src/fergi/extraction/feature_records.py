@@ -1,7 +1,6 @@
 """Feature files with the JSON beside them: written together, and judged by it later."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -11,7 +10,7 @@ from typing import Any
 from fergi.datasets.feature_files import FEATURE_HEADER
 from fergi.extraction.videos import ClipVideo
 from fergi.files import replacing
-from fergi.provenance import provenance_path, write_provenance
+from fergi.provenance import read_provenance, write_provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,8 @@ def found_features(clip: ClipVideo, origin: Origin) -> Found:
     """Look whether a clip's features are there, whole, and of the origin that is wanted."""
     if not clip.features.exists():
         return Found(Standing.ABSENT, {})
-    record = _record(clip.features)
-    summary = features_summary(clip.features)
+    record = read_provenance(clip.features)
+    summary = _summary(record)
     reason = _difference(clip, record, summary, origin)
     if reason:
         hint = "kept: --overwrite replaces it, --out writes elsewhere"
@@ -100,16 +99,12 @@ def write_features(
 
 def features_summary(features: Path) -> Mapping[str, Any]:
     """Read what the JSON beside features says of the clip; nothing if there is none."""
-    summary = _record(features).get("summary")
+    return _summary(read_provenance(features))
+
+
+def _summary(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    summary = record.get("summary")
     return summary if isinstance(summary, dict) else {}
-
-
-def _record(features: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(provenance_path(features).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 def _difference(

@@ -1,6 +1,5 @@
 """A file of scores: filled in, saved while the work goes on, and taken up again."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ import polars as pl
 from fergi.errors import ScoresError, UsageError
 from fergi.files import read_table, require_table_ending, write_table
 from fergi.progress import Progress, unreported
-from fergi.provenance import fingerprint, provenance_path, write_provenance
+from fergi.provenance import fingerprint, read_provenance, write_provenance
 from fergi.records.clip import Problem
 from fergi.scorers.catalogue import require_known_names, require_weights, scorer_factories
 from fergi.scorers.origin import image_hash, is_same_origin, model_hashes, scorer_origin
@@ -150,9 +149,8 @@ def _earlier(
 def recorded_origins(out: Path) -> Mapping[str, Any]:
     """Read where the scores of a file come from, by scorer; none if no record lies beside it."""
     try:
-        record = json.loads(provenance_path(out).read_text(encoding="utf-8"))
-        origins = record["settings"]["scorers"]
-    except (OSError, ValueError, KeyError, TypeError):
+        origins = read_provenance(out)["settings"]["scorers"]
+    except (KeyError, TypeError):
         return {}
     return origins if isinstance(origins, dict) else {}
 
