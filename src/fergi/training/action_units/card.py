@@ -1,14 +1,10 @@
 """The card of a trained network: what it is, where it comes from, how good it is, its use."""
 
-from typing import TYPE_CHECKING
-
 import polars as pl
 
 from fergi.datasets.invented_faces import INVENTED
 from fergi.training.action_units.licences import SHAREABLE
-
-if TYPE_CHECKING:
-    from fergi.training.action_units.trained import Origin
+from fergi.training.action_units.origin import Origin
 
 _COLUMNS = ("icc", "icc_within", "pcc", "mae", "mse", "f1")
 
@@ -33,7 +29,7 @@ unless it allows you to.
 """
 
 
-def model_card(origin: "Origin", agreement: pl.DataFrame | None) -> str:
+def model_card(origin: Origin, agreement: pl.DataFrame | None) -> str:
     """Write the card of a network.
 
     Args:
@@ -58,12 +54,12 @@ def model_card(origin: "Origin", agreement: pl.DataFrame | None) -> str:
     )
 
 
-def _title(origin: "Origin") -> str:
+def _title(origin: Origin) -> str:
     kind = "Action-unit network that compares with a neutral face"
     return kind if origin.recipe.is_calibrated else "Action-unit network"
 
 
-def _architecture(origin: "Origin") -> str:
+def _architecture(origin: Origin) -> str:
     recipe = origin.recipe
     width = f", {recipe.width} channels wide" if recipe.width != 64 else ""
     compared = (
@@ -78,7 +74,7 @@ def _architecture(origin: "Origin") -> str:
     )
 
 
-def _data(origin: "Origin") -> str:
+def _data(origin: Origin) -> str:
     data = ", ".join(f"{count:,} pictures of {name}" for name, count in origin.datasets.items())
     lines = [f"**Trained on.** {data}; {len(origin.people)} people: {_named(origin.people)}."]
     if origin.held_out:
@@ -98,7 +94,7 @@ def _named(people: tuple[str, ...]) -> str:
     return ", ".join(people[:30]) + (" …" if len(people) > 30 else "")
 
 
-def _recipe(origin: "Origin") -> str:
+def _recipe(origin: Origin) -> str:
     recipe = origin.recipe
     return (
         f"**Recipe.** Epochs: {recipe.epochs}, batches of {recipe.batch} (evaluated in parts of "
@@ -134,7 +130,7 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{round(value, 2) + 0:.2f}"
 
 
-def _licence(origin: "Origin") -> str:
+def _licence(origin: Origin) -> str:
     is_shareable = origin.licence == SHAREABLE
     is_invented = set(origin.datasets) == {INVENTED}
     return (

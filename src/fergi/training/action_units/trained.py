@@ -21,40 +21,23 @@ from fergi.stages.perception.estimators.networks.layout import (
 from fergi.training.action_units.card import model_card
 from fergi.training.action_units.losses import OUTPUTS
 from fergi.training.action_units.networks import ActionUnitNetwork
-from fergi.training.action_units.recipe import Recipe
+from fergi.training.action_units.origin import Origin
 from fergi.weights.store import ModelFile, model_file, write_model
+
+__all__ = [
+    "NETWORK_FILE",
+    "Origin",
+    "TrainedNetwork",
+    "is_calibrated",
+    "read_trained",
+    "require_training",
+    "write_trained",
+]
 
 NETWORK_FILE, ONNX_FILE, CARD_FILE = "network.safetensors", "network.onnx", "network.md"
 
 KIND = "action-unit network"
 """What the description of a trained network calls it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a trained network comes from.
-
-    Attributes:
-        recipe: The hyper-parameters.
-        datasets: Name → pictures that it learned from.
-        people: Whom it has seen.
-        held_out: Whom it has not, of those in the data.
-        faces: Fingerprint of the prepared faces.
-        training: SHA-256 of all that its weights depend on.
-        licence: What the data and the initial weights allow.
-        start: Name of the file of initial weights; None if they were drawn.
-        start_sha256: Of that file.
-    """
-
-    recipe: Recipe
-    datasets: dict[str, int]
-    people: tuple[str, ...]
-    held_out: tuple[str, ...]
-    faces: str
-    training: str
-    licence: str
-    start: str | None = None
-    start_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,8 +14,9 @@ from fergi.stages.perception.estimators.networks.layout import (
 )
 from fergi.training.action_units.losses import OUTPUTS
 from fergi.training.action_units.networks import initial_network, start_from
+from fergi.training.action_units.origin import Origin
 from fergi.training.action_units.recipe import Recipe
-from fergi.training.action_units.trained import Origin, read_trained, write_trained
+from fergi.training.action_units.trained import read_trained, write_trained
 
 NARROW = Recipe(depth=18, width=2)
 
