@@ -88,6 +88,30 @@ def test_a_table_is_scored_and_lacks_are_told(
     assert "prompts truncated  1 clip, 1 blip" in result.stdout
 
 
+def test_a_scorer_that_breaks_costs_only_its_own_scores(
+    fergi: Run,
+    unscored_study: Path,
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> list[float]:
+        raise KeyError("patch_embed")
+
+    monkeypatch.setattr("fergi.scorers.blip_scores.BlipScore.scores", broken)
+    out = tmp_path / "scores.parquet"
+    words = ["score", unscored_study, "--scorers", "blip,clip", "-o", out, "--weights", weights]
+    result = fergi(*words)
+    assert result.exit_code == 1
+    assert "image1.png: blip: KeyError: 'patch_embed'" in result.stderr
+    assert "0 blip, 30 clip" in result.stdout
+    monkeypatch.undo()
+    monkeypatch.setenv("FERGI_MODELS_DIR", str(tmp_path / "models"))
+    again = fergi(*words, "--json")
+    assert again.exit_code == 0
+    assert json.loads(again.stdout)["taken_over"] == 30
+
+
 @pytest.mark.parametrize(("version", "column"), [("2.0", "hpsv2"), ("2.1", "hpsv2_1")])
 def test_versions_of_hps_have_different_columns(
     fergi: Run, unscored_study: Path, weights: Path, tmp_path: Path, version: str, column: str

@@ -69,9 +69,10 @@ def _loaded(place: EntryPoint) -> ScorerFactory:
         if (error.name or "").partition(".")[0] in {"torch", "transformers"}:
             raise MissingExtraError("scoring images", "scorers") from error
         raise ScoresError(f"the scorer '{place.name}' needs {error.name}; install it") from error
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
         raise ScoresError(
-            f"the scorer '{place.name}' cannot be loaded from {place.value} ({error}); "
+            f"the scorer '{place.name}' cannot be loaded from {place.value} "
+            f"({type(error).__name__}: {error}); "
             "tell those who wrote it"
         ) from error
     return factory

@@ -80,9 +80,9 @@ def score(
 ) -> ScoreRun:
     """Score the rows of a sheet, and keep the scores in a file.
 
-    The file is saved every minute and at the end, whole or not at all. What it holds
-    already is kept: columns of other scorers, and scores of the same scorer with the same
-    weights for the same prompt and the same image.
+    The file is saved every minute and at the end, whole or not at all; an error or an
+    interruption is an end too. What it holds already is kept: columns of other scorers, and
+    scores of the same scorer with the same weights for the same prompt and the same image.
 
     Args:
         sheet: What to score.
@@ -93,9 +93,10 @@ def score(
     Raises:
         UsageError: If a scorer or an ending is unknown, or the file holds scores of the same
             name that came about otherwise.
-        WeightsError: If weights are missing or broken.
+        WeightsError: If weights are missing, or those of all scorers are broken.
         MissingExtraError: If torch or transformers is not installed.
-        ScoresError: If an earlier file cannot be read.
+        ScoresError: If an earlier file cannot be read, no scorer can be made, or memory is too
+            small for a batch.
         OutputError: If the file cannot be written.
     """
     if out is not None:
@@ -110,12 +111,13 @@ def score(
     }
     earlier = _earlier(out, request, origins)
     hashes, known = _known_scores(sheet, earlier, request.scorers)
-    keeper = _Keeper(sheet, earlier, origins, out, hashes)
+    taken_over = sum(len(numbers) for numbers in known.values())
+    keeper = _Keeper(sheet, earlier, origins, out, hashes, taken_over)
     plan = ScoringPlan(
         sheet.images, factories, request.options, request.batch_size, request.keep_loaded
     )
-    found = score_images(plan, known, progress, keeper.save_sometimes)
-    return keeper.finish(found, sum(len(numbers) for numbers in known.values()))
+    found = score_images(plan, known, progress, keeper.save_sometimes, keeper.save_new)
+    return keeper.finish(found)
 
 
 def _earlier(
@@ -205,10 +207,12 @@ class _Keeper:
         origins: Mapping[str, Any],
         out: Path | None,
         hashes: Mapping[Path, str],
+        taken_over: int,
     ) -> None:
         self._sheet = sheet
         self._out = out
         self._hashes = hashes
+        self._taken_over = taken_over
         bookkeeping = {*origins, HASH, REASON}
         self._rows = sheet.table.drop(bookkeeping, strict=False)
         self._origins = dict(origins)
@@ -232,7 +236,12 @@ class _Keeper:
             self._save(self._table(found), {})
             self._saved_at = time.monotonic()
 
-    def finish(self, found: Scores, taken_over: int) -> ScoreRun:
+    def save_new(self, found: Scores) -> None:
+        """Save, if there are scores that were not there before."""
+        if sum(len(numbers) for numbers in found.numbers.values()) > self._taken_over:
+            self._save(self._table(found), {})
+
+    def finish(self, found: Scores) -> ScoreRun:
         """Make the last table, and save it."""
         for name, said in found.origins.items():
             self._origins[name] = {**self._origins[name], "said": said}
@@ -252,7 +261,7 @@ class _Keeper:
                     "truncated_prompts": truncated,
                 },
             )
-        return ScoreRun(table, problems, truncated, taken_over, self._origins)
+        return ScoreRun(table, problems, truncated, self._taken_over, self._origins)
 
     def _table(self, found: Scores) -> pl.DataFrame:
         images = self._sheet.images

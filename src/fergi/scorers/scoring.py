@@ -6,7 +6,6 @@ come to 256 MB. Then one model after the other is loaded and goes over all of th
 
 import gc
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +15,16 @@ from PIL import Image
 
 from fergi.errors import ScoresError
 from fergi.progress import Progress, unreported
+from fergi.scorers.asking import (
+    Unusable,
+    answers,
+    failure_reason,
+    is_out_of_memory,
+    made_scorer,
+    stated_origin,
+)
 from fergi.scorers.catalogue import traits_of
-from fergi.scorers.pictures import UnreadablePictureError, read_picture
+from fergi.scorers.pictures import read_picture
 from fergi.scorers.plan import PromptedImage, ScoringPlan
 from fergi.scorers.preparation import prepared_forms
 from fergi.scorers.protocol import Preparation, Scorer
@@ -68,29 +75,37 @@ def score_images(
     known: Mapping[str, Mapping[PromptedImage, float]] | None = None,
     progress: Progress = unreported,
     on_batch: Callable[[Scores], None] = lambda _: None,
+    on_stop: Callable[[Scores], None] = lambda _: None,
 ) -> Scores:
     """Score images by several scorers.
 
-    An image that cannot be read, and a batch that a scorer cannot do, leaves a reason; the
-    rest goes on.
+    An image that cannot be read, a scorer that cannot be made, and a batch that a scorer cannot
+    do leave a reason; the rest goes on. Where a scorer fails in a way that it should not, it is
+    asked for the images of the batch one by one.
 
     Args:
         plan: What is to be done.
         known: Scores that are there already, by scorer; they are kept.
         progress: Told how many scores are done, of how many.
         on_batch: Called after each batch with what has been found so far.
+        on_stop: Called with what has been found when an exception or an interruption ends the
+            work.
 
     Returns:
         All scores, the known ones among them.
 
     Raises:
-        WeightsError: If a model cannot be loaded.
-        ScoresError: If a scorer breaks its contract, or memory is too small for a batch.
+        WeightsError: If no scorer can be made, for want of sound weights.
+        ScoresError: If no scorer can be made, or memory is too small for a batch.
     """
     found = Scores({name: dict((known or {}).get(name, {})) for name in plan.factories})
     work = _Work(plan, found, progress, on_batch)
-    for window in work.windows():
-        work.score_window(*window)
+    try:
+        for window in work.windows():
+            work.score_window(*window)
+    except BaseException:
+        on_stop(found)
+        raise
     return found
 
 
@@ -109,6 +124,7 @@ class _Work:
         self._progress = progress
         self._on_batch = on_batch
         self._scorers: dict[str, Scorer] = {}
+        self._unusable: dict[str, Unusable] = {}
         self._groups = plan.model_groups()
         self._traits = {name: traits_of(factory) for name, factory in plan.factories.items()}
         self._total = self._done = 0
@@ -120,6 +136,7 @@ class _Work:
             key=lambda one: (one.prompt or "", str(one.path)),
         )
         self._total = sum(len(self._missing(one)) for one in self._todo)
+        self._wanted = {name for one in self._todo for name in self._missing(one)}
 
     def _missing(self, one: PromptedImage) -> list[str]:
         """List the scorers that can score an image, and have not."""
@@ -144,8 +161,8 @@ class _Work:
             if not self._has_all(one, wanted, pictures) and one.path not in faults:
                 try:
                     new = self._decoded(one.path, wanted)
-                except UnreadablePictureError as error:
-                    faults[one.path] = str(error)
+                except Exception as error:  # noqa: BLE001 (one image costs no other)
+                    faults[one.path] = failure_reason(error)
                 else:
                     pictures |= new
                     held += _held_bytes(new)
@@ -190,7 +207,16 @@ class _Work:
     def _load(self, group: Sequence[str]) -> None:
         for name in group:
             if name not in self._scorers:
-                self._scorers[name] = self._plan.factories[name](self._plan.options)
+                self._scorers[name] = self._unusable.get(name) or self._made(name)
+
+    def _made(self, name: str) -> Scorer:
+        """Make a scorer; refuse if none at all can be made."""
+        scorer = made_scorer(self._plan.factories[name], self._plan.options)
+        if isinstance(scorer, Unusable):
+            self._unusable[name] = scorer
+            if self._wanted <= self._unusable.keys():
+                raise next(iter(self._unusable.values())).error
+        return scorer
 
     def _unload(self) -> None:
         self._scorers.clear()
@@ -199,55 +225,52 @@ class _Work:
 
     def _score_batch(self, name: str, batch: Sequence[PromptedImage], pictures: _Pictures) -> None:
         todo = [one for one in batch if name in self._missing(one)]
-        if todo:
-            self._keep(name, todo, self._asked(name, todo, pictures))
-        self._note(name)
+        if not todo:
+            return
+        try:
+            given = self._asked(name, todo, pictures)
+        except ScoresError as error:
+            self._fail(name, todo, error)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise ScoresError(
+                    f"memory is too small for {len(todo)} images at a time in {name}; "
+                    "run again with a smaller --batch-size: what is done is kept"
+                ) from error
+            if len(todo) == 1:
+                self._fail(name, todo, error)
+            else:  # one image may be the reason, and the others can do without it
+                for one in todo:
+                    self._score_batch(name, [one], pictures)
+        else:
+            self._keep(name, todo, given)
 
     def _asked(
-        self, name: str, todo: list[PromptedImage], pictures: _Pictures
-    ) -> list[float | None] | ScoresError:
-        """Ask a scorer for one batch."""
-        preparation = self._traits[name].preparation
+        self, name: str, todo: Sequence[PromptedImage], pictures: _Pictures
+    ) -> list[float | None]:
+        """Ask a scorer for one batch, and for what it says of itself."""
+        scorer, preparation = self._scorers[name], self._traits[name].preparation
         images = [pictures[one.path, preparation] for one in todo]
-        try:
-            given = list(self._scorers[name].scores([one.prompt or "" for one in todo], images))
-        except ScoresError as error:
-            return error
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "out of memory" not in str(error):
-                raise
-            raise ScoresError(
-                f"memory is too small for {len(todo)} images at a time in {name}; "
-                "run again with a smaller --batch-size: what is done is kept"
-            ) from error
-        if len(given) != len(todo):
-            raise ScoresError(
-                f"the scorer '{name}' gave {len(given)} numbers for {len(todo)} images; "
-                "tell those who wrote it"
-            )
-        return given
-
-    def _keep(
-        self, name: str, todo: list[PromptedImage], given: list[float | None] | ScoresError
-    ) -> None:
-        if isinstance(given, ScoresError):
-            for one in todo:
-                self._give_up(one, [name], f"{name}: {given}")
-            return
-        for one, number in zip(todo, given, strict=True):
-            if number is None or not math.isfinite(number):
-                self._give_up(one, [name], f"{name}: gave no finite number")
-            else:
-                self._found.numbers[name][one] = float(number)
-                self._advance(1)
-
-    def _note(self, name: str) -> None:
-        scorer = self._scorers[name]
+        given = answers(scorer, [one.prompt or "" for one in todo], images)
         truncated = self._found.truncated_prompts.setdefault(name, set())
         truncated.update(getattr(scorer, "truncated_prompts", ()))
-        origin = getattr(scorer, "origin", None)
-        if callable(origin) and name not in self._found.origins:
-            self._found.origins[name] = origin()
+        if name not in self._found.origins and (said := stated_origin(scorer)) is not None:
+            self._found.origins[name] = said
+        return given
+
+    def _fail(self, name: str, todo: Sequence[PromptedImage], error: Exception) -> None:
+        for one in todo:
+            self._give_up(one, [name], f"{name}: {failure_reason(error)}")
+
+    def _keep(
+        self, name: str, todo: Sequence[PromptedImage], given: Sequence[float | None]
+    ) -> None:
+        for one, number in zip(todo, given, strict=True):
+            if number is None:
+                self._give_up(one, [name], f"{name}: gave no finite number")
+            else:
+                self._found.numbers[name][one] = number
+                self._advance(1)
 
     def _give_up(self, one: PromptedImage, names: Sequence[str], reason: str) -> None:
         self._found.add_reason(one, reason)

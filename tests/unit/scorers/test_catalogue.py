@@ -90,6 +90,12 @@ def test_a_plug_in_without_its_class_is_named(install: Callable[..., None]) -> N
         scorer_factories(["redness"])
 
 
+def test_a_plug_in_whose_code_fails_is_named(install: Callable[..., None]) -> None:
+    install("redness", "1 / 0")
+    with pytest.raises(ScoresError, match=r"'redness' cannot be loaded .*ZeroDivisionError: div"):
+        scorer_factories(["redness"])
+
+
 def test_without_torch_the_extra_is_named(install: Callable[..., None]) -> None:
     install("redness", "raise ModuleNotFoundError('No torch', name='torch')")
     with pytest.raises(MissingExtraError, match=r"fergi\[scorers\]"):

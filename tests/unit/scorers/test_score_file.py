@@ -126,6 +126,52 @@ def test_what_was_killed_half_way_is_taken_up_again(
     assert finished.table["clip"].null_count() == 1
 
 
+@pytest.mark.parametrize("end", [KeyboardInterrupt, ZeroDivisionError])
+def test_whatever_ends_a_run_what_is_done_is_kept(
+    table: Path, request_clip: ScoreRequest, tmp_path: Path, end: type[BaseException]
+) -> None:
+    """Long before a minute has gone by."""
+    out = tmp_path / "scores.parquet"
+
+    def stop(done: int, total: int) -> None:
+        if done == 5:  # three scores, and two that the broken image cannot have
+            raise end
+
+    slow = ScoreRequest(request_clip.scorers, request_clip.options, batch_size=1)
+    with pytest.raises(end):
+        score(score_sheet(table, out), slow, out, stop)
+    half = pl.read_parquet(out)
+    assert half["clip"].count() + half["laion_aesthetic"].count() == 3
+    assert score(score_sheet(table, out), slow, out).taken_over == 3
+
+
+def test_too_little_memory_leaves_what_is_done(
+    table: Path, request_clip: ScoreRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> list[float]:
+        raise MemoryError
+
+    monkeypatch.setattr("fergi.scorers.clip_scores.AestheticScore.scores", too_large)
+    out = tmp_path / "scores.csv"
+    with pytest.raises(ScoresError, match="what is done is kept"):
+        score(score_sheet(table, out), request_clip, out)
+    half = read_table(out)
+    assert half["clip"].count() == 5  # of six rows, whose fourth names a broken image
+    assert half["laion_aesthetic"].count() == 0
+
+
+def test_a_run_that_ends_before_any_score_writes_nothing(
+    table: Path, request_clip: ScoreRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> list[float]:
+        raise MemoryError
+
+    monkeypatch.setattr("fergi.scorers.clip_scores.ClipScore.scores", too_large)
+    with pytest.raises(ScoresError):
+        score(score_sheet(table, tmp_path / "s.csv"), request_clip, tmp_path / "s.csv")
+    assert list(tmp_path.glob("s.csv*")) == []
+
+
 def test_columns_of_other_scorers_stay(table: Path, options: ScorerOptions, tmp_path: Path) -> None:
     out = tmp_path / "scores.csv"
     first = score(score_sheet(table, out), ScoreRequest(("clip",), options), out)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import fergi.scorers.scoring as module
-from fergi.errors import ScoresError
+from fergi.errors import ScoresError, WeightsError
 from fergi.scorers.plan import PromptedImage, ScoringPlan
 from fergi.scorers.protocol import Preparation, Scorer, ScorerOptions, Traits
 from fergi.scorers.scoring import Scores, score_images
@@ -240,28 +240,154 @@ def test_what_is_no_finite_number_is_missing_with_a_reason(
     assert list(found.reasons.values()) == [["Strange: gave no finite number"]]
 
 
-def test_too_few_numbers_are_refused(folder: Path) -> None:
+def test_too_few_numbers_are_none_and_the_rest_goes_on(folder: Path) -> None:
     class Lazy(Brightness):
         def scores(
             self, prompts: Sequence[str], images: Sequence[Image.Image]
         ) -> list[float | None]:
             return [1.0]
 
-    plan, _ = _plan(_images(folder), Lazy)
-    with pytest.raises(ScoresError, match="'Lazy' gave 1 numbers for 3 images"):
+    plan, _ = _plan(_images(folder), Lazy, Brightness)
+    found = score_images(plan)
+    assert len(found.numbers["Brightness"]) == 7
+    assert len(found.numbers["Lazy"]) == 1  # the last batch has one image
+    assert {reason for reasons in found.reasons.values() for reason in reasons} == {
+        "Lazy: gave 1 numbers for 3 images; tell those who wrote it"
+    }
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (KeyError("weight"), "Foreign: KeyError: 'weight'"),
+        (ZeroDivisionError("division by zero"), "Foreign: ZeroDivisionError: division by zero"),
+        (RuntimeError("device-side assert"), "Foreign: RuntimeError: device-side assert"),
+    ],
+)
+def test_whatever_a_scorer_raises_costs_one_image_and_no_other_scorer(
+    folder: Path, trouble: Exception, reason: str
+) -> None:
+    """One of three images of a batch, which are then asked for one by one."""
+
+    class Foreign(Brightness):
+        def scores(
+            self, prompts: Sequence[str], images: Sequence[Image.Image]
+        ) -> list[float | None]:
+            if "prompt 1" in prompts:
+                raise trouble
+            return super().scores(prompts, images)
+
+    images = [PromptedImage(f"prompt {n}", folder / f"{n}.png") for n in range(7)]
+    plan, _ = _plan(images, Foreign, Brightness)
+    told: list[tuple[int, int]] = []
+    found = score_images(plan, progress=lambda done, total: told.append((done, total)))
+    assert set(found.numbers["Brightness"]) == set(images)
+    assert set(found.numbers["Foreign"]) == {*images} - {images[1]}
+    assert found.reasons == {images[1]: [reason]}
+    assert told[-1] == (14, 14)
+
+
+def test_what_is_no_number_is_missing_with_a_reason(folder: Path) -> None:
+    class Wordy(Brightness):
+        def scores(
+            self, prompts: Sequence[str], images: Sequence[Image.Image]
+        ) -> list[float | None]:
+            return ["good" for _ in images]  # type: ignore[misc]
+
+    plan, _ = _plan(_images(folder, 1), Wordy)
+    (reasons,) = score_images(plan).reasons.values()
+    assert reasons == ["Wordy: ValueError: could not convert string to float: 'good'"]
+
+
+def test_a_scorer_that_cannot_be_made_has_a_reason_and_is_tried_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With memory for two pictures, models are loaded four times."""
+    monkeypatch.setattr(module, "HELD_BYTES", 2 * 300 * 200 * 4)
+    tried: list[str] = []
+
+    class Incomplete(Brightness):
+        def __init__(self, options: ScorerOptions) -> None:
+            tried.append("Incomplete")
+            raise AttributeError("no layer 'head'")
+
+    plan, _ = _plan(_images(folder), Incomplete, Brightness)
+    found = score_images(plan)
+    assert len(found.numbers["Brightness"]) == 7
+    assert (
+        list(found.reasons.values())
+        == [["Incomplete: cannot be loaded (AttributeError: no layer 'head')"]] * 7
+    )
+    assert tried == ["Incomplete"]
+
+
+def test_where_no_scorer_can_be_made_the_first_reason_is_raised(folder: Path) -> None:
+    class Torn(Brightness):
+        def __init__(self, options: ScorerOptions) -> None:
+            raise WeightsError("torn.pth: lacks head.bias")
+
+    class Incomplete(Brightness):
+        def __init__(self, options: ScorerOptions) -> None:
+            raise AttributeError("no layer 'head'")
+
+    plan, _ = _plan(_images(folder), Torn, Incomplete)
+    with pytest.raises(WeightsError, match=r"torn\.pth: lacks"):
         score_images(plan)
 
 
-def test_too_little_memory_is_said_with_what_to_do(folder: Path) -> None:
+@pytest.mark.parametrize("said", [Path("a"), ZeroDivisionError("no origin")])
+def test_an_origin_that_cannot_be_told_is_a_reason(folder: Path, said: object) -> None:
+    class Mute(Brightness):
+        def origin(self) -> object:
+            if isinstance(said, Exception):
+                raise said
+            return said
+
+    plan, _ = _plan(_images(folder, 1), Mute, Brightness)
+    found = score_images(plan)
+    assert len(found.numbers["Brightness"]) == 1
+    ((reason,),) = found.reasons.values()
+    assert reason.startswith(("Mute: TypeError: Object of type", "Mute: ZeroDivisionError: no o"))
+
+
+def test_an_image_that_breaks_the_decoder_is_named_and_the_rest_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = module.read_picture
+
+    def fragile(path: Path) -> tuple[Image.Image, bytes]:
+        if path.name == "3.png":
+            raise IndexError("index out of range")
+        return original(path)
+
+    monkeypatch.setattr(module, "read_picture", fragile)
+    images = _images(folder)
+    plan, _ = _plan(images, Brightness)
+    found = score_images(plan)
+    assert len(found.numbers["Brightness"]) == 6
+    assert found.reasons == {images[3]: ["IndexError: index out of range"]}
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_is_said_with_what_to_do(folder: Path, trouble: Exception) -> None:
     class Hungry(Brightness):
         def scores(
             self, prompts: Sequence[str], images: Sequence[Image.Image]
         ) -> list[float | None]:
-            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+            raise trouble
 
-    plan, _ = _plan(_images(folder), Hungry)
+    kept: list[Scores] = []
+    plan, _ = _plan(_images(folder), Brightness, Hungry)
     with pytest.raises(ScoresError, match="smaller --batch-size"):
-        score_images(plan)
+        score_images(plan, on_stop=kept.append)
+    assert len(kept[0].numbers["Brightness"]) == 7
 
 
 def test_an_unknown_prompt_is_scored_by_those_who_need_none(folder: Path) -> None:
