@@ -123,6 +123,15 @@ def test_one_bad_file_does_not_stop_the_rest(
     assert "is of no tool" in summary["problems"][0]["reason"]
 
 
+def test_where_nothing_could_be_imported_nothing_is_said_to_be_written(
+    fergi: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "reaction_clip_1.csv").write_text("a,b\n1,2\n")
+    ended = fergi("import", tmp_path)
+    assert ended.exit_code == 1
+    assert ended.stdout == "imported  none\n"
+
+
 def test_a_folder_without_files_is_wrong_usage(
     fergi: Callable[..., Result], tmp_path: Path
 ) -> None:

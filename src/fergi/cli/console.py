@@ -88,11 +88,13 @@ def _print_facts(facts: Mapping[str, Any]) -> None:
 
 def _shown(value: object) -> str:
     match value:
-        case Mapping():
+        case Mapping() if value:
             return ", ".join(f"{_shown(number)} {name}" for name, number in value.items())
-        case bool() | str():
-            return str(value)
-        case int():
+        case list() if value:
+            return " ".join(map(_shown, value))
+        case Mapping() | list():
+            return "none"
+        case int() if not isinstance(value, bool):
             return f"{value:,}"
         case float():
             return f"{value:.3f}"

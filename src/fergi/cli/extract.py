@@ -37,7 +37,8 @@ def extract(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Weights of fergi-ir50 (.pth or .safetensors), or of a mesh of your own.",
+            help="Weights of fergi-ir50 (.pth, .safetensors or .onnx), or of a mesh of your own "
+            "(.safetensors).",
         ),
     ] = None,
     landmark_weights: Annotated[

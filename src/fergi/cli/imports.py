@@ -68,6 +68,8 @@ def import_command(
         kind = f"{imported.tool.value} ({imported.scale.value})"
         done[kind] = done.get(kind, 0) + 1
         remarks.update(imported.remarks)
-    facts = {"imported": done, "written": str(out or path), "remarks": sorted(remarks)}
+    facts: dict[str, object] = {"imported": done}
+    if done:
+        facts |= {"written": str(out or path), "remarks": sorted(remarks)}
     print_summary(facts, problems, quiet=quiet, as_json=as_json)
     finish(problems)
