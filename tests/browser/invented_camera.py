@@ -56,7 +56,7 @@ def main(face: Path, out: Path) -> None:
                 person,
                 Expression(units, units, {}),
                 pose=Pose(yaw=2.5 * np.sin(phase), pitch=1.5 * np.sin(2 * phase)),
-                light=Light(azimuth=25, elevation=35, strength=0.75, ambient=0.5, warmth=0.3),
+                light=Light(azimuth=25.0, elevation=35.0, strength=0.75, ambient=0.5, warmth=0.3),
                 framing=framing,
                 size=_SIZE,
             )
