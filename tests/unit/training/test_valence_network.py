@@ -13,10 +13,10 @@ from fergi.errors import TrainingError
 from fergi.pipeline import activation_table
 from fergi.stages.valence import FauNet, fau_net_valence
 from fergi.training.ranked_reactions import RankedReactions, ranked_reactions
+from fergi.training.ranknet import RankNetGradients, StackedNetworks
 from fergi.training.valence_network import (
     Recipe,
     initial_networks,
-    ranknet_gradients,
     trained_network,
     trained_networks,
 )
@@ -110,35 +110,28 @@ def test_training_equals_that_of_torch_modules_with_the_paper_s_loss(
 
 def test_gradients_equal_those_of_automatic_differentiation() -> None:
     stream = torch.Generator().manual_seed(0)
-    shapes = {
-        "unit_weights": (3, 12),
-        "unit_biases": (3, 12),
-        "hidden_weights": (3, 16, 12),
-        "hidden_biases": (3, 16),
-        "output_weights": (3, 28),
-        "output_bias": (3,),
-    }
-    weights = {
-        name: torch.randn(shape, generator=stream, dtype=torch.float64, requires_grad=True)
-        for name, shape in shapes.items()
-    }
-    faces = torch.rand((20, 12), generator=stream, dtype=torch.float64)
+    shapes = [(12, 3, 2), (3, 16, 13), (3, 1, 28), (3,)]
+    weights = StackedNetworks(
+        *(
+            torch.randn(shape, generator=stream, dtype=torch.float64, requires_grad=True)
+            for shape in shapes
+        )
+    )
+    faces = torch.rand((12, 20), generator=stream, dtype=torch.float64)
     pairs = torch.randint(20, (50, 2), generator=stream)
     shares = torch.rand((50, 3), generator=stream, dtype=torch.float64)
-    units = torch.sigmoid(
-        faces * weights["unit_weights"][:, None] + weights["unit_biases"][:, None]
-    )
-    hidden = units @ weights["hidden_weights"].mT + weights["hidden_biases"][:, None]
-    nodes = torch.sigmoid(torch.cat([units, hidden], dim=2))
-    scores = (nodes @ weights["output_weights"][:, :, None])[:, :, 0] + weights["output_bias"][
-        :, None
-    ]
+    slopes, offsets = weights.units[..., 0].T, weights.units[..., 1].T
+    units = torch.sigmoid(faces * slopes[:, :, None] + offsets[:, :, None])
+    hidden = weights.hidden[:, :, :12] @ units + weights.hidden[:, :, 12:]
+    nodes = torch.sigmoid(torch.cat([units, hidden], dim=1))
+    scores = (weights.outputs @ nodes)[:, 0] + weights.output_bias[:, None]
     margins = scores[:, pairs[:, 0]] - scores[:, pairs[:, 1]]
     (nn.functional.softplus(-margins) * shares.T).sum().backward()
-    found = ranknet_gradients(weights, faces.T, pairs, shares)
-    for name, values in weights.items():
-        # Both in double precision.
-        torch.testing.assert_close(found[name], values.grad, rtol=1e-10, atol=1e-12)
+    gradients = RankNetGradients(faces, pairs, shares)
+    for _ in range(2):  # a second call finds the memory of the first
+        for found, values in zip(gradients(weights).tensors(), weights.tensors(), strict=True):
+            # Both in double precision.
+            torch.testing.assert_close(found, values.grad, rtol=1e-10, atol=1e-12)
 
 
 def test_folds_trained_together_equal_each_trained_alone(make_reactions: MakeReactions) -> None:
