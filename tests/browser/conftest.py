@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # this folder is no package
+from walk import Walk
+
 CHROMIUM = os.environ.get("FERGI_CHROMIUM", "/usr/bin/chromium")
 _CAMERA = (480, 360)
 _FRAME_RATE = 30
@@ -81,6 +84,10 @@ class RunningStudio:
         return sorted(
             path for path in self.folder.iterdir() if re.fullmatch(r"p[a-z0-9]{9}", path.name)
         )
+
+    def clips(self, ending: str) -> list[Path]:
+        """List the files of that ending that are kept of clips."""
+        return sorted(self.folder.glob(f"p*/session_*/*_clip_*{ending}"))
 
     def annotations(self, out: Path, *options: str) -> list[dict[str, str]]:
         """Annotate what is there."""
@@ -212,6 +219,19 @@ def visit(chromium: Any) -> Iterator[Callable[..., Visit]]:
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def take_part(visit: Callable[..., Visit]) -> Callable[[RunningStudio, str], tuple[Visit, Walk]]:
+    """Visits a study with a new link, allows what is named, and passes all before the images."""
+
+    def begin(studio: RunningStudio, choice: str) -> tuple[Visit, Walk]:
+        seen = visit()
+        walk = Walk(seen.page)
+        walk.begin(studio.link(), choice)
+        return seen, walk
+
+    return begin
 
 
 def watched(page: Any) -> Visit:

@@ -15,6 +15,7 @@ from walk import Walk
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("mesh_weights")]
 
 Visits = Callable[..., Any]
+TakePart = Callable[..., tuple[Any, Walk]]
 
 CLIPS = 4
 """One prompt with two images, two clips of each."""
@@ -39,11 +40,9 @@ track.dispatchEvent(new Event("ended"));
 
 
 def test_a_killed_server_costs_the_participant_a_wait(
-    visit: Visits, small_studio: Any, tmp_path: Path
+    take_part: TakePart, small_studio: Any, tmp_path: Path
 ) -> None:
-    seen = visit()
-    walk = Walk(seen.page)
-    walk.begin(small_studio.link(), "video")
+    seen, walk = take_part(small_studio, "video")
     walk.to_image()
     small_studio.kill()
     walk.screen_after("reaction")
@@ -77,11 +76,9 @@ def test_a_killed_browser_goes_on_with_its_link(
 
 
 def test_a_lost_connection_is_told_and_waited_for(
-    visit: Visits, small_studio: Any, tmp_path: Path
+    take_part: TakePart, small_studio: Any, tmp_path: Path
 ) -> None:
-    seen = visit()
-    walk = Walk(seen.page)
-    walk.begin(small_studio.link(), "features")
+    seen, walk = take_part(small_studio, "features")
     walk.to_image()
     seen.page.context.set_offline(True)
     walk.screen_after("reaction")
@@ -136,10 +133,8 @@ def test_a_refused_camera_is_explained_and_may_be_allowed_later(
     walk.check_camera()
 
 
-def test_a_revoked_link_is_said_on_the_page(visit: Visits, small_studio: Any) -> None:
-    seen = visit()
-    walk = Walk(seen.page)
-    walk.begin(small_studio.link(), "video")
+def test_a_revoked_link_is_said_on_the_page(take_part: TakePart, small_studio: Any) -> None:
+    seen, walk = take_part(small_studio, "video")
     walk.until("survey")
     small_studio.revoke_links()
     _answer(seen.page)
@@ -154,8 +149,8 @@ def _answer(page: Any) -> None:
 
 
 def _require_whole(studio: Any, tmp_path: Path, ending: str = ".webm") -> None:
-    (participant,) = studio.participants()
-    assert len([*participant.glob(f"session_1/*_clip_*{ending}")]) == CLIPS
+    assert len(studio.participants()) == 1
+    assert len(studio.clips(ending)) == CLIPS
     assert [*(studio.folder / ".studio" / "uploads").iterdir()] == []
     # Two images make one pair, and its clips were good enough to be judged.
     assert [row["source"] for row in studio.annotations(tmp_path)] == ["face"]

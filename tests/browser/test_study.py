@@ -14,6 +14,7 @@ from walk import Walk
 pytestmark = pytest.mark.timeout(600)
 
 Visits = Callable[..., Any]
+TakePart = Callable[..., tuple[Any, Walk]]
 
 CLIPS = 8
 """Two prompts with two images each, two clips of each."""
@@ -21,28 +22,24 @@ CLIPS = 8
 
 @pytest.mark.usefixtures("mesh_weights")
 def test_a_study_with_video_is_recorded_and_annotated(
-    visit: Visits, studio: Any, tmp_path: Path
+    take_part: TakePart, studio: Any, tmp_path: Path
 ) -> None:
-    seen = visit()
-    walk = Walk(seen.page)
-    walk.begin(studio.link(), "video")
+    seen, walk = take_part(studio, "video")
     walk.finish()
     assert seen.problems == []
     assert seen.addresses() == {studio.origin}
-    (participant,) = studio.participants()
-    videos = sorted(participant.glob("session_*/*_clip_*.webm"))
+    videos = studio.clips(".webm")
     assert len(videos) == CLIPS
     assert all(_frames(video) > 1 for video in videos)
+    (participant,) = studio.participants()
     answers = json.loads((participant / "session_1" / "data.json").read_text())
     assert [entry["overallRating"] for entry in answers["survey"]] == [6, 6]
     assert sorted(entry["id"] for entry in answers["ranking"]) == [0, 1]
     assert {row["source"] for row in studio.annotations(tmp_path)} == {"face"}
 
 
-def test_a_reaction_begins_before_its_image_is_painted(visit: Visits, studio: Any) -> None:
-    seen = visit()
-    walk = Walk(seen.page)
-    walk.begin(studio.link(), "video")
+def test_a_reaction_begins_before_its_image_is_painted(take_part: TakePart, studio: Any) -> None:
+    _, walk = take_part(studio, "video")
     walk.finish()
     record, *_ = studio.folder.glob("p*/session_*/reaction_clip_1_recording.json")
     events = json.loads(record.read_text())["events"]
@@ -53,11 +50,9 @@ def test_a_reaction_begins_before_its_image_is_painted(visit: Visits, studio: An
 
 @pytest.mark.usefixtures("mesh_weights")
 def test_a_study_without_video_sends_numbers_alone(
-    visit: Visits, studio: Any, tmp_path: Path
+    take_part: TakePart, studio: Any, tmp_path: Path
 ) -> None:
-    seen = visit()
-    walk = Walk(seen.page)
-    walk.begin(studio.link(), "features")
+    seen, walk = take_part(studio, "features")
     walk.finish()
     assert seen.problems == []
     assert seen.addresses() == {studio.origin}
@@ -66,17 +61,15 @@ def test_a_study_without_video_sends_numbers_alone(
     assert not any(address.endswith("/video") for _, address, _ in seen.requests)
     (participant,) = studio.participants()
     assert not [*participant.rglob("*.webm"), *participant.rglob("*.mp4")]
-    assert len([*participant.glob("session_*/*_features.csv")]) == CLIPS
+    assert len(studio.clips("_features.csv")) == CLIPS
     rows = studio.annotations(tmp_path, "--no-extract")
     assert [row["source"] for row in rows] == ["face", "face"]
 
 
 def test_a_closed_tab_goes_on_where_it_was(
-    visit: Visits, another_page: Visits, studio: Any
+    take_part: TakePart, another_page: Visits, studio: Any
 ) -> None:
-    first = visit()
-    walk = Walk(first.page)
-    walk.begin(studio.link(), "video")
+    first, walk = take_part(studio, "video")
     walk.until("survey")
     first.page.wait_for_selector(".bar-middle .chip", state="hidden")
     first.page.close()
@@ -90,14 +83,12 @@ def test_a_closed_tab_goes_on_where_it_was(
     walk.until("survey")
     walk.finish()
     assert second.problems == []
-    (participant,) = studio.participants()
-    assert len([*participant.glob("session_*/*_clip_*.webm")]) == CLIPS
+    assert len(studio.participants()) == 1
+    assert len(studio.clips(".webm")) == CLIPS
 
 
-def test_withdrawing_leaves_nothing(visit: Visits, studio: Any) -> None:
-    seen = visit()
-    walk = Walk(seen.page)
-    walk.begin(studio.link(), "video")
+def test_withdrawing_leaves_nothing(take_part: TakePart, studio: Any) -> None:
+    seen, walk = take_part(studio, "video")
     walk.until("summary")
     assert len(studio.participants()) == 1
     seen.page.click(".danger")
@@ -117,10 +108,8 @@ def test_who_wants_nothing_kept_is_asked_nothing_more(visit: Visits, studio: Any
     assert not any("/clips/" in address for _, address, _ in seen.requests)
 
 
-def test_a_pause_within_a_clip_begins_it_again(visit: Visits, studio: Any) -> None:
-    seen = visit()
-    walk = Walk(seen.page)
-    walk.begin(studio.link(), "video")
+def test_a_pause_within_a_clip_begins_it_again(take_part: TakePart, studio: Any) -> None:
+    seen, walk = take_part(studio, "video")
     walk.to_image()
     seen.page.click(".bar-middle button")
     assert not seen.page.query_selector(".survey")
@@ -130,10 +119,8 @@ def test_a_pause_within_a_clip_begins_it_again(visit: Visits, studio: Any) -> No
     assert len([*participant.glob("session_*/reaction_clip_*.webm")]) == CLIPS / 2
 
 
-def test_images_are_ranked_by_mouse_and_by_keyboard(visit: Visits, studio: Any) -> None:
-    seen = visit()
-    walk = Walk(seen.page)
-    walk.begin(studio.link(), "video")
+def test_images_are_ranked_by_mouse_and_by_keyboard(take_part: TakePart, studio: Any) -> None:
+    seen, walk = take_part(studio, "video")
     walk.until("ranking")
     page = seen.page
     before = _order(page)
