@@ -42,8 +42,23 @@ def activation_table(
         `valid_share`, and a column for each unit, null where the clip is unusable. Beside
         it a problem for each clip that could not be read, or only in part.
     """
+    (table,), problems = activation_tables(clips, [measure], criteria, progress)
+    return table, problems
+
+
+def activation_tables(
+    clips: Sequence[Clip],
+    measures: Sequence[Measure],
+    criteria: ValidityCriteria = PUBLISHED_CRITERIA,
+    progress: Progress = unreported,
+) -> tuple[list[pl.DataFrame], list[Problem]]:
+    """Measure clips in several ways, reading them once; see `activation_table`.
+
+    Returns:
+        A table for each of the measures, and the problems.
+    """
     is_read = np.zeros(len(clips), dtype=bool)
-    measures = np.full((len(clips), 1 + len(UNIT_NAMES)), np.nan)
+    values = np.full((len(measures), len(clips), 1 + len(UNIT_NAMES)), np.nan)
     problems: list[Problem] = []
     series_or_errors = read_feature_files(clip.features for clip in clips)
     for place, (clip, series) in enumerate(zip(clips, series_or_errors, strict=True)):
@@ -51,13 +66,15 @@ def activation_table(
             problems.append(Problem(clip.place, str(series)))
         else:
             problems += _unmeasured_frames(clip, series)
-            found = measure(series, criteria)
             is_read[place] = True
-            measures[place, 0] = found.valid_share
-            if found.values is not None:
-                measures[place, 1:] = found.values
+            for row, measure in zip(values[:, place], measures, strict=True):
+                found = measure(series, criteria)
+                row[0] = found.valid_share
+                if found.values is not None:
+                    row[1:] = found.values
         progress(place + 1, len(clips))
-    return _clip_keys(clips).hstack(_measures_table(measures)).filter(is_read), problems
+    keys = _clip_keys(clips)
+    return [keys.hstack(_values_table(part)).filter(is_read) for part in values], problems
 
 
 def _clip_keys(clips: Sequence[Clip]) -> pl.DataFrame:
@@ -71,8 +88,8 @@ def _clip_keys(clips: Sequence[Clip]) -> pl.DataFrame:
     )
 
 
-def _measures_table(measures: Float[np.ndarray, "clips measures"]) -> pl.DataFrame:
-    table = pl.DataFrame(measures, schema=["valid_share", *UNIT_NAMES], orient="row")
+def _values_table(values: Float[np.ndarray, "clips values"]) -> pl.DataFrame:
+    table = pl.DataFrame(values, schema=["valid_share", *UNIT_NAMES], orient="row")
     return table.with_columns(pl.all().fill_nan(None))
 
 

@@ -1,19 +1,28 @@
 """`fergi reproduce`: every table, statistic and figure of the paper."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import polars as pl
 import typer
 
-from fergi.activations import activation_table
+from fergi.activations import activation_tables
 from fergi.cli.console import AsJson, Quiet, finish, print_summary, progress_bar
 from fergi.cli.train import needing_extras
 from fergi.datasets.fergi_study import read_study
 from fergi.datasets.release_files import release_differences
 from fergi.errors import UsageError
-from fergi.records.clip import ClipKind, Problem
+from fergi.execution.beside import beside
+from fergi.execution.protocol import Hear, Perform, Tell
+from fergi.progress import Progress
+from fergi.records.clip import Clip, ClipKind, Problem
 from fergi.records.study import Layout
 from fergi.settings import REPRODUCTION_PARTS
+from fergi.stages.activation import clip_activation
+
+_CLIPS_BETWEEN_NEWS = 64
 
 
 def reproduce(
@@ -41,21 +50,21 @@ def reproduce(
     Example: fergi reproduce fergi-release --out reproduction
     """
     parts = _parts(only)
-    with needing_extras():
-        from fergi.evaluation.as_published.arithmetic import printed_activation
-        from fergi.evaluation.reproduction import nested_reproduction, reproduction
-        from fergi.report.paper import write_paper
     study = read_study(release)
     if study.layout is not Layout.RELEASE:
         raise UsageError(f"{release} is not the authors' release; get it with: fergi fetch release")
     is_silent = quiet or as_json
     problems = [*release_differences(release), *study.problems]
-    with progress_bar("Reading clips", quiet=is_silent) as progress:
-        activations, unread = activation_table(study.clips, progress=progress)
-        printed, _ = activation_table(
-            [clip for clip in study.clips if clip.kind is ClipKind.REACTION],
-            measure=printed_activation,
-        )
+    with (
+        progress_bar("Reading clips", quiet=is_silent) as progress,
+        # Beside the imports, which take as long.
+        beside(_measurer, _ReleaseClips(study.clips), _telling(progress)) as measured,
+    ):
+        with needing_extras():
+            from fergi.evaluation.reproduction import nested_reproduction, reproduction
+            from fergi.report.paper import write_paper
+        (activations, printed), unread = measured()
+    printed = printed.filter(kind=ClipKind.REACTION.value)
     baselines = len(activations.filter(kind=ClipKind.BASELINE.value).drop_nulls())
     with progress_bar("Training without each participant", quiet=is_silent) as progress:
         found = reproduction(study, printed, baselines, parts, progress)
@@ -68,6 +77,45 @@ def reproduce(
     facts = {"printed_figures": verdicts, "report": str(out / "report.html")}
     print_summary(facts, problems, quiet=quiet, as_json=as_json)
     finish(problems)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ReleaseClips:
+    """The task to measure the clips of the release, our way and as the authors' tools round."""
+
+    clips: Sequence[Clip]
+    name: str = "the clips"
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """News of that task: how many clips were read, and of how many."""
+
+    done: int
+    total: int
+
+
+def _telling(progress: Progress) -> Hear:
+    def hear(_: Any, news: Any) -> None:
+        if isinstance(news, _Read):
+            progress(news.done, news.total)
+
+    return hear
+
+
+def _measurer() -> Perform:
+    with needing_extras():
+        from fergi.evaluation.as_published.arithmetic import printed_activation
+
+    def measured(task: _ReleaseClips, tell: Tell) -> tuple[list[pl.DataFrame], list[Problem]]:
+        def progress(done: int, total: int) -> None:
+            if done % _CLIPS_BETWEEN_NEWS == 0:
+                tell(_Read(done, total))
+
+        measures = [clip_activation, printed_activation]
+        return activation_tables(task.clips, measures, progress=progress)
+
+    return measured
 
 
 def _parts(only: str) -> list[str]:

@@ -23,7 +23,7 @@ from fergi.evaluation.as_published.thresholds import (
 from fergi.evaluation.as_published.trial import Trial
 from fergi.progress import Progress, unreported
 from fergi.seeds import random_stream
-from fergi.stages.preference import FACE, preference_log_odds, probability
+from fergi.stages.preference import FACE, PreferenceModel, preference_log_odds, probability
 from fergi.stages.valence import (
     FauNet,
     Valence,
@@ -31,7 +31,7 @@ from fergi.stages.valence import (
     au4_valence,
     fau_net_valence,
 )
-from fergi.training.fusion import RankedPairs, fitted_fusion, fusion_pairs
+from fergi.training.fusion import RankedPairs, ScoredPairs, fitted_fusion, scored_pairs
 from fergi.training.ranked_reactions import RankedReactions
 from fergi.training.valence_network import initial_networks, trained_networks
 
@@ -57,9 +57,9 @@ class Evidence:
     scores: pl.DataFrame
     scorers: Sequence[str]
 
-    def pairs(self, valence: Float[np.ndarray, " images"]) -> RankedPairs:
-        """Pair the ranked images, with the given valence of each reaction."""
-        return fusion_pairs(self.images, self.reactions, valence, self.scores, self.scorers)
+    def pairs(self) -> ScoredPairs:
+        """Pair the ranked images."""
+        return scored_pairs(self.images, self.reactions, self.scores, self.scorers)
 
 
 def held_out_valences(
@@ -164,26 +164,45 @@ def held_out_predictions(
         A row for each method and pair: `valence`, `evidence` (face, scores, face+scores, or
         all: whatever is known), `has_face`, `participant`, `p_0`, `is_first_preferred`.
     """
+    pairs = evidence.pairs()
+    without_face: dict[str, PreferenceModel] = {}
     return pl.concat(
-        _fold_predictions(evidence, valence, held_out, values)
+        _fold_predictions(pairs.with_valence(values), participant, valence, without_face)
         for valence, by_fold in valences.items()
-        for held_out, values in enumerate(by_fold)
+        for participant, values in zip(evidence.reactions.participants, by_fold, strict=True)
     )
 
 
 def _fold_predictions(
-    evidence: Evidence, valence: Valence, held_out: int, values: Float[np.ndarray, " images"]
+    pairs: RankedPairs,
+    participant: str,
+    valence: Valence,
+    without_face: dict[str, PreferenceModel],
 ) -> pl.DataFrame:
-    """Fit on all others, and judge the pairs of one participant."""
-    pairs = evidence.pairs(values)
-    is_held_out = pairs.participants == evidence.reactions.participants[held_out]
-    own = pairs.where(is_held_out)
-    has_face = own.has_face
-    fusion = fitted_fusion(
-        pairs.where(~is_held_out),
+    """Fit on all others, and judge the pairs of one participant.
+
+    Args:
+        pairs: Of everyone.
+        participant: Who is held out.
+        valence: Which it is.
+        without_face: Participant → weights of the sets without a face, which are the same for
+            every valence; kept here.
+    """
+    is_held_out = pairs.participants == participant
+    own, others = pairs.where(is_held_out), pairs.where(~is_held_out)
+    sets = _sets_in(own)
+    face = pairs.sources.index(FACE)
+    if participant not in without_face:
+        without_face[participant] = fitted_fusion(
+            others, face_is_calibrated=False, sets=[one for one in sets if face not in one]
+        )
+    with_face = fitted_fusion(
+        others,
         face_is_calibrated=valence is Valence.FAU_NET,
-        sets=_sets_in(own),
+        sets=[one for one in sets if face in one],
     )
+    fusion = with_face.joined(without_face[participant])
+    has_face = own.has_face
     return pl.concat(
         pl.DataFrame(
             {

@@ -70,6 +70,10 @@ class PreferenceModel:
         ]
         return type(self)(tuple(sources), self.weights[np.ix_(rows, kept)])
 
+    def joined(self, other: "PreferenceModel") -> "PreferenceModel":
+        """Add the weights of a model that holds other sets of the same sources."""
+        return type(self)(self.sources, self.weights + other.weights)
+
 
 def source_sets(count: int) -> Iterator[tuple[int, ...]]:
     """List the non-empty sets of sources, as positions, smaller sets first."""
@@ -160,7 +164,8 @@ def source_differences(
     Returns:
         The differences, NaN where a value is missing.
     """
-    return pairs.select(
-        (pl.col(f"{column}_0") - pl.col(f"{column}_1")).fill_null(np.nan).alias(source)
-        for source, column in columns.items()
-    ).to_numpy()
+    differences = np.empty((len(pairs), len(columns)))
+    for place, column in enumerate(columns.values()):
+        apart = pairs[f"{column}_0"] - pairs[f"{column}_1"]
+        differences[:, place] = apart.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return differences

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from sklearn.linear_model import LogisticRegression
 
 from fergi.errors import ScoresError, TrainingError
@@ -61,6 +61,35 @@ class RankedPairs:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredPairs:
+    """Ranked pairs and what the scores say of them, before a valence is chosen.
+
+    Attributes:
+        scorers: The columns of `differences`.
+        differences: What image 0 scores more than image 1; NaN where unknown.
+        reactions: Rows of the reactions to both images; −1 where there is none.
+        is_first_preferred: Whether image 0 has the better rank.
+        participants: Whose pair it is.
+    """
+
+    scorers: tuple[str, ...]
+    differences: Float[np.ndarray, "pairs scorers"]
+    reactions: Int[np.ndarray, "pairs 2"]
+    is_first_preferred: Bool[np.ndarray, " pairs"]
+    participants: np.ndarray
+
+    def with_valence(self, valence: Float[np.ndarray, " reactions"]) -> RankedPairs:
+        """Put the valence of each reaction beside the scores."""
+        first, second = np.append(valence, np.nan)[self.reactions].T
+        return RankedPairs(
+            sources=(FACE, *self.scorers),
+            differences=np.column_stack([first - second, self.differences]),
+            is_first_preferred=self.is_first_preferred,
+            participants=self.participants,
+        )
+
+
 def out_of_fold_valence(
     reactions: RankedReactions,
     valence: Valence,
@@ -102,12 +131,26 @@ def fusion_pairs(
     scores: pl.DataFrame,
     scorers: Sequence[str],
 ) -> RankedPairs:
-    """Pair ranked images within their sessions, and put face and scores side by side.
+    """Pair ranked images, and put face and scores side by side; see `scored_pairs`.
 
     Args:
         images: The images of a study.
         reactions: Usable reactions to some of them.
         valence: The valence of each reaction.
+        scores: Key and scores of the images.
+        scorers: Which scores to use.
+    """
+    return scored_pairs(images, reactions, scores, scorers).with_valence(valence)
+
+
+def scored_pairs(
+    images: pl.DataFrame, reactions: RankedReactions, scores: pl.DataFrame, scorers: Sequence[str]
+) -> ScoredPairs:
+    """Pair ranked images within their sessions.
+
+    Args:
+        images: The images of a study.
+        reactions: Usable reactions to some of them.
         scores: Key and scores of the images.
         scorers: Which scores to use.
 
@@ -123,7 +166,7 @@ def fusion_pairs(
             f"the study has no scores of {', '.join(missing)}; compute them with: fergi score, "
             "put them into scores.csv at its root, or name others with --scores"
         )
-    faces = reactions.images.select(IMAGE_KEY).with_columns(valence=valence)
+    faces = reactions.images.select(IMAGE_KEY).with_row_index("reaction")
     known = (
         images.select(*IMAGE_KEY, "rank")
         .drop_nulls("rank")
@@ -132,10 +175,11 @@ def fusion_pairs(
         .sort(IMAGE_KEY)
     )
     pairs = image_pairs(known).filter(pl.col("rank_0") != pl.col("rank_1"))
-    columns = {FACE: "valence"} | {name: name for name in scorers}
-    return RankedPairs(
-        sources=tuple(columns),
-        differences=source_differences(pairs, columns),
+    rows = pairs.select(pl.col("reaction_0", "reaction_1").cast(pl.Int64).fill_null(-1))
+    return ScoredPairs(
+        scorers=tuple(scorers),
+        differences=source_differences(pairs, {name: name for name in scorers}),
+        reactions=rows.to_numpy(),
         is_first_preferred=(pairs["rank_0"] < pairs["rank_1"]).to_numpy(),
         participants=pairs["participant"].to_numpy(),
     )
@@ -163,24 +207,32 @@ def fitted_fusion(
     """
     weights = np.zeros((2 ** len(pairs.sources), len(pairs.sources)))
     for chosen in source_sets(len(pairs.sources)) if sets is None else sets:
-        weights[set_index(chosen), list(chosen)] = _fitted_weights(pairs, chosen)
-    if face_is_calibrated and FACE in pairs.sources:
-        face = pairs.sources.index(FACE)
-        weights[set_index([face]), face] = 1.0
+        differences, labels = _known_pairs(pairs, chosen)
+        is_calibrated = face_is_calibrated and [pairs.sources[at] for at in chosen] == [FACE]
+        found = 1.0 if is_calibrated else _fitted_weights(differences, labels)
+        weights[set_index(chosen), list(chosen)] = found
     return PreferenceModel(pairs.sources, weights)
 
 
-def _fitted_weights(pairs: RankedPairs, chosen: Sequence[int]) -> Float[np.ndarray, " chosen"]:
+def _known_pairs(
+    pairs: RankedPairs, chosen: Sequence[int]
+) -> tuple[Float[np.ndarray, "known chosen"], Bool[np.ndarray, " known"]]:
+    """Keep the pairs for which a set of sources is known."""
     differences = pairs.differences[:, list(chosen)]
     is_known = ~np.isnan(differences).any(axis=1)
-    scales = differences[is_known].std(axis=0) if is_known.any() else np.zeros(len(chosen))
-    if not scales.all():
+    if not is_known.any() or not differences[is_known].std(axis=0).all():
         names = ", ".join(pairs.sources[position] for position in chosen)
         raise TrainingError(
             f"no pair differs in all of {names}; leave out what the study does not hold"
         )
-    standardised = differences[is_known] / scales
-    labels = pairs.is_first_preferred[is_known]
+    return differences[is_known], pairs.is_first_preferred[is_known]
+
+
+def _fitted_weights(
+    differences: Float[np.ndarray, "known chosen"], labels: Bool[np.ndarray, " known"]
+) -> Float[np.ndarray, " chosen"]:
+    scales = differences.std(axis=0)
+    standardised = differences / scales
     both_orders = np.concatenate([standardised, -standardised])
     model = LogisticRegression(
         C=np.inf, fit_intercept=False, tol=1e-10, max_iter=1000, solver="newton-cholesky"
