@@ -1,14 +1,17 @@
 """The reproduction as a folder: tables, figures, and a page that tells the story."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+from matplotlib.figure import Figure
 
 from fergi.evaluation.comparison import comparison_table
 from fergi.evaluation.measures import nested_tables
 from fergi.evaluation.oddities import oddity_table
 from fergi.evaluation.reproduction import NestedReproduction, Reproduction
+from fergi.execution.protocol import Executor
 from fergi.files import replacing, write_table
 from fergi.provenance import fingerprint, write_provenance
 from fergi.records.clip import Problem
@@ -47,23 +50,15 @@ def write_paper(
     Raises:
         OutputError: If a file cannot be written.
     """
-    folder = out / "figures"
-    with figure_writers() as writers:  # they start while the rest is made
-        comparison = comparison_table(found.cells, is_comparable=not problems)
-        oddities = oddity_table(study, activations, found, nested) if _is_whole(found) else None
-        summary = {} if nested is None else _nested_tables(nested)
-        tables = {**paper_tables(found), **summary, "comparison": comparison}
-        if oddities is not None:
-            tables["oddities"] = oddities
-        for name, table in tables.items():
+    with figure_writers() as writers:  # they start while the tables are made
+        tables = _paper_tables(study, activations, found, nested, problems)
+        for name, table in tables.by_name.items():
             write_table(table, out / "tables" / f"{name}.csv")
         network = FauNet.from_tensors(shipped_model("fau-net").tensors)
         predictions = None if nested is None else nested.predictions
-        figures = paper_figures(found, network, predictions, summary)
-        tasks = [FigureFiles(*one, folder, FIGURE_FORMATS) for one in figures.items()]
-        save_figures(tasks, writers)
-    pictures = {name: (folder / f"{name}.png").read_bytes() for name in figures}
-    page = paper_page(found, comparison, oddities, summary, pictures, problems)
+        figures = paper_figures(found, network, predictions, tables.nested)
+        pictures = _written_figures(figures, out / "figures", writers)
+    page = paper_page(found, tables.comparison, tables.oddities, tables.nested, pictures, problems)
     with replacing(out / "report.html") as file:
         file.write(page.encode())
     write_provenance(
@@ -73,7 +68,54 @@ def write_paper(
         input_fingerprint=fingerprint(study.images, activations),
         summary={"problems": [str(problem) for problem in problems]},
     )
-    return comparison
+    return tables.comparison
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PaperTables:
+    """What stands in `tables/`.
+
+    Attributes:
+        published: Of the published protocol, by name.
+        nested: Of the nested protocol, by name.
+        comparison: Published beside ours.
+        oddities: What each of them changes; None unless all versions were computed.
+    """
+
+    published: dict[str, pl.DataFrame]
+    nested: dict[str, pl.DataFrame]
+    comparison: pl.DataFrame
+    oddities: pl.DataFrame | None
+
+    @property
+    def by_name(self) -> dict[str, pl.DataFrame]:
+        oddities = {} if self.oddities is None else {"oddities": self.oddities}
+        return {**self.published, **self.nested, "comparison": self.comparison, **oddities}
+
+
+def _paper_tables(
+    study: Study,
+    activations: pl.DataFrame,
+    found: Reproduction,
+    nested: NestedReproduction | None,
+    problems: Sequence[Problem],
+) -> _PaperTables:
+    is_whole = {"v1", "v2", "v3"} <= found.outcomes.keys()
+    return _PaperTables(
+        published=paper_tables(found),
+        nested={} if nested is None else _nested_tables(nested),
+        comparison=comparison_table(found.cells, is_comparable=not problems),
+        oddities=oddity_table(study, activations, found, nested) if is_whole else None,
+    )
+
+
+def _written_figures(
+    figures: Mapping[str, Figure], folder: Path, writers: Executor
+) -> dict[str, bytes]:
+    """Write figures, and give each as a PNG."""
+    tasks = [FigureFiles(name, figure, folder, FIGURE_FORMATS) for name, figure in figures.items()]
+    save_figures(tasks, writers)
+    return {name: (folder / f"{name}.png").read_bytes() for name in figures}
 
 
 def paper_tables(found: Reproduction) -> dict[str, pl.DataFrame]:
@@ -102,7 +144,3 @@ def _nested_tables(nested: NestedReproduction) -> dict[str, pl.DataFrame]:
         "nested_weights_accuracy": nested.weighted.accuracy,
         "nested_weights": nested.weighted.parameters,
     }
-
-
-def _is_whole(found: Reproduction) -> bool:
-    return {"v1", "v2", "v3"} <= found.outcomes.keys()
