@@ -90,9 +90,29 @@ def _require_free(folder: Path) -> None:
         )
 
 
+def require_no_file_at(folder: Path) -> None:
+    """Check, before any work is done, that no file has the name of a folder to be made.
+
+    Args:
+        folder: To be made; it may be there.
+
+    Raises:
+        UsageError: If it is a file, or one above it is.
+    """
+    if blocker := _file_in_the_way(folder):
+        raise UsageError(f"{blocker} is a file, where a folder is needed; choose another place")
+
+
+def _file_in_the_way(folder: Path) -> Path | None:
+    return next((one for one in (folder, *folder.parents) if one.is_file()), None)
+
+
 def _output_error(path: Path, error: OSError) -> OutputError:
+    is_blocked = isinstance(error, FileExistsError | NotADirectoryError)
+    blocker = _file_in_the_way(path.parent) if is_blocked else None
+    reason = f"{blocker} is a file, no folder" if blocker else error.strerror or error
     return OutputError(
-        f"cannot write {path}: {error.strerror or error}; "
+        f"cannot write {path}: {reason}; "
         "choose another place or free this one, then run the same command again"
     )
 
@@ -114,12 +134,15 @@ def require_table_ending(path: Path) -> None:
     """Check that a file name ends as a table's does.
 
     Raises:
-        UsageError: If the ending is not .parquet, .csv or .jsonl.
+        UsageError: If the ending is not .parquet, .csv or .jsonl, or a folder has that name.
     """
+    endings = ", ".join(_WRITERS)
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; name a file, whose ending is one of {endings}")
     if path.suffix not in _WRITERS:
+        found = f"'{path.suffix}' is none" if path.suffix else "there is none"
         raise UsageError(
-            f"{path.name}: the ending says the format, and '{path.suffix}' is none of "
-            f"{', '.join(_WRITERS)}; rename the file"
+            f"{path.name}: the ending says the format, and {found} of {endings}; rename the file"
         )
 
 

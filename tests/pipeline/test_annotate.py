@@ -197,7 +197,7 @@ def test_more_than_ten_problems_are_counted(
         (["{study}/scores.csv", "-o", "{tmp}/a.csv"], 1, "is a file"),
         (["{tmp}", "-o", "{tmp}/a.csv"], 1, "is no study"),
         (["{study}", "-o", "{study}/scores.csv/a.csv"], 1, "cannot write"),
-        (["{study}", "-o", "{tmp}/folder.csv"], 1, "cannot write"),
+        (["{study}", "-o", "{tmp}/folder.csv"], 2, "folder.csv: is a folder; name a file"),
     ],
 )
 def test_what_cannot_be_done_ends_with_one_line(

@@ -161,6 +161,16 @@ def test_what_fails_is_named_and_the_rest_is_done(fergi: Run, film_study: Any) -
     assert len(_features(study)) == 22
 
 
+def test_where_nothing_is_extracted_nothing_is_said_to_be_written(
+    fergi: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"no film")
+    result = fergi("extract", tmp_path / "a.mp4", "--workers", "1")
+    assert result.exit_code == 1
+    assert "clips failed         1" in result.stdout
+    assert "written" not in result.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [

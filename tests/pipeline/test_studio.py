@@ -436,9 +436,14 @@ def test_a_study_is_never_overwritten(fergi: Run, study: Path) -> None:
 def test_a_folder_that_is_no_study_says_how_to_make_one(
     fergi: Run, tmp_path: Path, command: str
 ) -> None:
-    assert "fergi studio init" in fergi("studio", command, tmp_path / "nowhere").stderr
-    assert "fergi studio init" in fergi("studio", command, tmp_path).stderr
+    wanted = "give a folder that 'fergi studio init' made"
+    assert (
+        f"nowhere does not exist; {wanted}" in fergi("studio", command, tmp_path / "nowhere").stderr
+    )
+    assert f"study.toml is missing; {wanted}" in fergi("studio", command, tmp_path).stderr
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "notes").touch()
+    assert f"notes is a file; {wanted}" in fergi("studio", command, tmp_path / "notes").stderr
 
 
 def test_others_are_not_let_in_unencrypted(fergi: Run, study: Path) -> None:

@@ -154,11 +154,17 @@ def test_a_model_of_another_ending_is_wrong_usage(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_that_cannot_be_written_ends_with_one_line(
-    fergi: Run, ranked_study: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "words", [["train", "valence"], ["train", "fusion"], ["evaluate"]], ids=" ".join
+)
+def test_a_file_in_place_of_a_folder_is_said_before_any_work_is_done(
+    fergi: Run, tmp_path: Path, words: list[str]
 ) -> None:
-    (tmp_path / "file").touch()
-    result = fergi("train", "valence", ranked_study, "--out", tmp_path / "file" / "m.safetensors")
-    assert result.exit_code == 1
-    assert "cannot write" in result.stderr
+    (tmp_path / "notes").touch()
+    out = tmp_path / "notes" / "m.safetensors"
+    result = fergi(*words, tmp_path / "a study that nobody has looked for yet", "--out", out)
+    assert result.exit_code == 2
+    assert result.stderr.endswith(
+        "notes is a file, where a folder is needed; choose another place\n"
+    )
     assert result.stderr.count("\n") == 1

@@ -173,6 +173,18 @@ def test_an_absent_table_is_an_error_of_the_system(tmp_path: Path, ending: str) 
         read_table(tmp_path / f"nothing{ending}")
 
 
+def test_a_folder_in_place_of_a_table_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is a folder; name a file, .* \.parquet"):
+        write_table(TABLE, tmp_path)
+
+
+@pytest.mark.parametrize("inside", ["table.csv", "deeper/table.csv"])
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path, inside: str) -> None:
+    (tmp_path / "notes").touch()
+    with pytest.raises(OutputError, match=r"notes is a file, no folder; choose another place"):
+        write_table(TABLE, tmp_path / "notes" / inside)
+
+
 @pytest.mark.parametrize("name", ["table.xlsx", "table", "table.CSV.gz", ".csv"])
 def test_another_ending_is_wrong_usage(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="the ending says the format"):

@@ -84,7 +84,7 @@ def demo(
     if seed is not None:
         asked["seed"] = seed
     if asked and begin is Begin.FILMS:
-        raise UsageError(f"--{next(iter(asked))} goes with --render or --from-units")
+        raise UsageError(f"--{next(iter(asked))} goes with --render or --from-units; add one")
     with complete_folder(out) as folder:
         _write_study(folder / "study", begin, asked, face_model, quiet=is_silent)
         study = read_study(folder / "study")

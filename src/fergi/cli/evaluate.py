@@ -17,7 +17,7 @@ from fergi.cli.train import (
     read_reactions,
 )
 from fergi.evaluation.measures import nested_tables
-from fergi.files import write_table
+from fergi.files import require_no_file_at, write_table
 from fergi.provenance import fingerprint, write_provenance
 from fergi.scorers.table import known_scores
 from fergi.settings import names_in
@@ -40,6 +40,7 @@ def evaluate(
 
     Example: fergi evaluate fergi-release --out evaluation
     """
+    require_no_file_at(out)
     with needing_extras():
         from fergi.evaluation.nested import Evidence, held_out_predictions, held_out_valences
         from fergi.report.figures import reliability_figure, save_figure

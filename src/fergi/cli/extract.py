@@ -113,7 +113,9 @@ def extract(
         facts = extraction_facts(run, stopwatch, shortened=not as_json)
     problems = [*found.doubles, *run.problems]
     beside = path if path.is_dir() else found.clips[0].features
-    facts |= _left_out(found.left_out, shortened=not as_json) | {"written": str(out or beside)}
+    facts |= _left_out(found.left_out, shortened=not as_json)
+    if run.done or run.skipped:
+        facts["written"] = str(out or beside)
     print_summary({"path": str(path), **facts}, problems, quiet=quiet, as_json=as_json)
     finish(problems)
 

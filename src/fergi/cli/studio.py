@@ -192,9 +192,11 @@ def purge(
 
 def _opened(study: Path, database: str | None, clips: str | None = None) -> "Studio":
     with needing_extras():
+        from fergi.studio.configuration import STUDY_WANTED
         from fergi.studio.studio import open_studio
     if not study.is_dir():
-        raise UsageError(f"{study} is no folder; make a study with: fergi studio init {study}")
+        found = "is a file" if study.exists() else "does not exist"
+        raise UsageError(f"{study} {found}; {STUDY_WANTED}")
     return open_studio(study, database=database, clips=clips)
 
 

@@ -14,6 +14,7 @@ from fergi.cli.annotate import StudyFolder
 from fergi.cli.console import AsJson, Quiet, finish, print_summary, progress_bar
 from fergi.datasets.fergi_study import read_study
 from fergi.errors import MissingExtraError, UsageError
+from fergi.files import require_no_file_at
 from fergi.provenance import fingerprint, write_provenance
 from fergi.records.clip import ClipKind, Problem
 from fergi.records.study import IMAGE_KEY, Study
@@ -54,6 +55,7 @@ def train_valence(
     Example: fergi train valence fergi-release --out fau-net.safetensors
     """
     require_model_ending(out)
+    require_no_file_at(out.parent)
     with needing_extras():
         from fergi.training.ranked_reactions import ranked_reactions
         from fergi.training.valence_network import trained_network
@@ -91,6 +93,7 @@ def train_fusion(
     Example: fergi train fusion fergi-release --out fusion.safetensors
     """
     require_model_ending(out)
+    require_no_file_at(out.parent)
     with needing_extras():
         from fergi.training.fusion import fitted_fusion, fusion_pairs, out_of_fold_valence
         from fergi.training.ranked_reactions import ranked_reactions

@@ -119,7 +119,9 @@ def _content(path: Path) -> bytes | FeatureFileError:
     except FileNotFoundError:
         return FeatureFileError("is missing; run fergi extract to make it from the clip's video")
     except OSError as error:
-        return FeatureFileError(f"cannot be read: {error.strerror or error}")
+        return FeatureFileError(
+            f"cannot be read: {error.strerror or error}; check what is there, and its permissions"
+        )
 
 
 def _plain_measures(
@@ -232,7 +234,8 @@ def _columns_of(columns: list[str]) -> list[int]:
     if len(missing) == len(MEASURES):
         raise FeatureFileError(
             f"is no feature file: its first line has none of the columns {MEASURES[0]}, "
-            f"{MEASURES[1]} … {MEASURES[-1]}"
+            f"{MEASURES[1]} … {MEASURES[-1]}; fergi extract makes such files from videos, and "
+            "fergi import from those of other tools"
         )
     if missing:
         raise FeatureFileError(

@@ -36,7 +36,8 @@ def read_study(root: str | Path) -> Study:
         raise StudyError(f"{root}: is no study, but {inside} is one; give that folder")
     raise StudyError(
         f"{root}: is no study; it has neither 'data' and 'preparation' (the authors' release) "
-        f"nor '<participant>/session_<k>' (a raw study), but {_contents(root)}"
+        f"nor '<participant>/session_<k>' (a raw study), but {_contents(root)}; "
+        "name another folder, or lay this one out so"
     )
 
 

@@ -35,7 +35,8 @@ _IMAGE_NAME = re.compile(rf"{IMAGE_FOLDER}/([0-9a-f]{{{UID_DIGITS}}})(\.png|\.jp
 
 def unreadable(place: str, error: Exception) -> str:
     """Tell in one line that a file cannot be read."""
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    said = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+    reason = said.splitlines()[0]
     return f"{place} cannot be read: {reason}"
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from fergi.datasets.session_folder import FEATURE_FILE_ENDING, VIDEO_ENDINGS
 from fergi.errors import StudyError
+from fergi.files import require_no_file_at
 from fergi.records.clip import Clip, ClipKind, Problem
 
 _SESSION = re.compile(r"session_\d+")
+_WANTED = "give a video, a folder of videos, or a study"
 _BASELINE = re.compile(rf"{ClipKind.BASELINE.value}_clip_\d+")
 
 
@@ -61,13 +63,16 @@ def find_videos(path: Path, out: Path | None = None) -> FoundVideos:
 
     Raises:
         StudyError: If there is no video.
+        UsageError: If `out`, or a folder above it, is a file.
     """
     if not path.exists():
-        raise StudyError(f"{path}: does not exist; give a video, a folder of videos, or a study")
+        raise StudyError(f"{path}: does not exist; {_WANTED}")
+    if out is not None:
+        require_no_file_at(out)
     root = path if path.is_dir() else path.parent
     found = [path] if path.is_file() else sorted(_videos_under(path), key=_order)
     if not found:
-        raise StudyError(f"{path}: holds no video ({', '.join(VIDEO_ENDINGS)})")
+        raise StudyError(f"{path}: holds no video ({', '.join(VIDEO_ENDINGS)}); {_WANTED}")
     wanted = [video for video in found if _is_of_session(video)] or found
     clips, doubles = _without_doubles([_clip_video(video, root, out) for video in wanted])
     left_out = [video.relative_to(root).as_posix() for video in found if video not in wanted]

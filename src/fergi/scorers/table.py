@@ -50,8 +50,11 @@ def _scores_in(path: Path) -> pl.DataFrame:
     try:
         table = read_table(path, text_columns=("participant",))
     except (OSError, pl.exceptions.PolarsError, UsageError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ScoresError(f"{path}: is no table of scores ({reason})") from error
+        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+        raise ScoresError(
+            f"{path}: is no table of scores ({reason}); give one with the columns "
+            f"{', '.join(IMAGE_KEY)}, and one for each scorer"
+        ) from error
     missing = [name for name in IMAGE_KEY if name not in table.columns]
     if missing:
         raise ScoresError(f"{path}: lacks the columns {', '.join(missing)}; add them")

@@ -19,6 +19,7 @@ from fergi.studio.study_messages import (
 )
 
 STUDY_FILE = "study.toml"
+STUDY_WANTED = "give a folder that 'fergi studio init' made"
 MEGABYTE = 2**20
 STIMULUS_ENDINGS = {
     ".png": ("image", "image/png"),
@@ -211,7 +212,7 @@ def read_configuration(root: Path) -> StudyConfiguration:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise StudyError(f"{path} is missing; make one with: fergi studio init {root}") from error
+        raise StudyError(f"{path} is missing; {STUDY_WANTED}") from error
     except (OSError, ValueError) as error:
         raise StudyError(f"{path} cannot be read ({error}); correct it") from error
     content["prompts"] = [_with_folder(prompt, root) for prompt in content.get("prompts", [])]

@@ -100,8 +100,7 @@ def morphable_face(path: Path) -> MorphableFace:
         ) from error
     except (KeyError, ValueError, zipfile.BadZipFile) as error:
         raise WeightsError(
-            f"{path}: is not a packed morphable face ({error}); "
-            "bring it with: fergi fetch ict-facekit"
+            f"{path}: is not a packed morphable face; bring it with: fergi fetch ict-facekit"
         ) from error
     return _face(parts)
 

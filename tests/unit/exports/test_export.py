@@ -318,7 +318,7 @@ def test_a_place_that_cannot_hold_a_folder_gives_one_clear_line(
     annotations: pl.DataFrame, study: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"cannot write .*Not a directory"):
+    with pytest.raises(OutputError, match=r"cannot write .*file is a file, no folder"):
         export(annotations, study, tmp_path / "file" / "out", "hpdv3")
 
 

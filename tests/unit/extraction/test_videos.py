@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fergi.errors import StudyError
+from fergi.errors import StudyError, UsageError
 from fergi.extraction.videos import by_person, find_videos
 
 
@@ -82,10 +82,17 @@ def test_of_two_videos_that_differ_in_their_ending_one_is_left_out_and_named(
 
 
 def test_where_there_is_no_video_that_is_said(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"holds no video \(.mp4"):
+    with pytest.raises(StudyError, match=r"holds no video \(.mp4.*; give a video"):
         find_videos(tmp_path)
     with pytest.raises(StudyError, match="does not exist"):
         find_videos(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("inside", [".", "deeper"])
+def test_features_cannot_go_into_a_file(tmp_path: Path, inside: str) -> None:
+    _touch(tmp_path, "a.mp4", "notes")
+    with pytest.raises(UsageError, match="notes is a file, where a folder is needed"):
+        find_videos(tmp_path, tmp_path / "notes" / inside)
 
 
 def test_of_a_study_the_clips_of_sessions_are_taken_and_what_is_left_out_is_named(

@@ -147,5 +147,5 @@ def _recognised(table: ToolTable) -> Tool:
             return tool
     raise FeatureFileError(
         f"is of no tool that is understood ({', '.join(_FORMATS)}); its columns begin with "
-        f"{', '.join(table.columns[:4])}"
+        f"{', '.join(table.columns[:4])}; give a file as one of them wrote it"
     )

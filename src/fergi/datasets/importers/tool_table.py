@@ -79,8 +79,10 @@ def tool_table(content: bytes) -> ToolTable:
     except pl.exceptions.PolarsError as error:
         raise FeatureFileError(f"is no table ({str(error).splitlines()[0]})") from error
     names = [name.strip() for name in table.columns]
-    if len(set(names)) != len(names) or table.is_empty():
-        raise FeatureFileError("has no frames, or two columns of one name")
+    if len(set(names)) != len(names):
+        raise FeatureFileError("has two columns of one name; let the tool write it again")
+    if table.is_empty():
+        raise FeatureFileError("has no frames; let the tool write it again")
     return ToolTable(tuple(names), table.rename(dict(zip(table.columns, names, strict=True))))
 
 
