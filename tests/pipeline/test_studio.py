@@ -432,6 +432,14 @@ def test_a_study_is_never_overwritten(fergi: Run, study: Path) -> None:
     assert "not empty" in result.stderr
 
 
+def test_what_the_system_refuses_is_said_with_its_place(fergi: Run, study: Path) -> None:
+    (study / ".studio").touch()
+    result = fergi("studio", "link", study)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"fergi: {study / '.studio'}")
+    assert result.stderr.endswith("; check the place, then run the same command again\n")
+
+
 @pytest.mark.parametrize("command", ["run", "link", "purge"])
 def test_a_folder_that_is_no_study_says_how_to_make_one(
     fergi: Run, tmp_path: Path, command: str

@@ -32,7 +32,10 @@ class FergiGroup(TyperGroup):
             raise
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            raise _ended(f"{where}{error.strerror or error}", 1) from error
+            reason = f"{where}{error.strerror or error}"
+            raise _ended(
+                f"{reason}; check the place, then run the same command again", 1
+            ) from error
 
 
 def _ended(message: str, status: int) -> typer.Exit:

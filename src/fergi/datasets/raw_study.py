@@ -174,7 +174,12 @@ def _content(source: Path) -> dict[str, Any]:
         raise _BrokenPartError(
             'is missing, so the prompt is unknown; it needs {"prompt": "…"}'
         ) from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise _BrokenPartError(
+            f"cannot be read ({error.strerror or error}), so the prompt is unknown; check what is "
+            "there, and its permissions"
+        ) from error
+    except ValueError as error:
         raise _BrokenPartError(
             f"is no JSON, so the prompt is unknown ({error}); correct it"
         ) from error

@@ -148,7 +148,8 @@ def test_a_record_that_is_a_folder_is_a_problem(tmp_path: Path) -> None:
     folder = _write_session(tmp_path)
     (folder / "data.json").unlink()
     (folder / "data.json").mkdir()
-    assert len(read_study(tmp_path).problems) == 1
+    (problem,) = read_study(tmp_path).problems
+    assert problem.reason.startswith("cannot be read (Is a directory), so the prompt is unknown")
 
 
 def test_a_ranking_is_read_though_the_prompt_is_missing(read: Callable[..., Study]) -> None:
