@@ -1,6 +1,5 @@
 """`fergi reproduce`: every table, statistic and figure of the paper."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,10 +13,11 @@ from fergi.cli.train import needing_extras
 from fergi.datasets.fergi_study import read_study
 from fergi.datasets.release_files import release_differences
 from fergi.errors import UsageError
-from fergi.execution.beside import beside
+from fergi.execution.processes import beside
 from fergi.execution.protocol import Hear, Perform, Tell
+from fergi.files import require_no_file_at
 from fergi.progress import Progress
-from fergi.records.clip import Clip, ClipKind, Problem
+from fergi.records.clip import ClipKind, Problem
 from fergi.records.study import Layout
 from fergi.settings import REPRODUCTION_PARTS
 from fergi.stages.activation import clip_activation
@@ -50,20 +50,18 @@ def reproduce(
     Example: fergi reproduce fergi-release --out reproduction
     """
     parts = _parts(only)
+    require_no_file_at(out)
     study = read_study(release)
     if study.layout is not Layout.RELEASE:
         raise UsageError(f"{release} is not the authors' release; get it with: fergi fetch release")
     is_silent = quiet or as_json
-    problems = [*release_differences(release), *study.problems]
-    with (
-        progress_bar("Reading clips", quiet=is_silent) as progress,
-        # Beside the imports, which take as long.
-        beside(_measurer, _ReleaseClips(study.clips), _telling(progress)) as measured,
-    ):
-        with needing_extras():
+    with beside(_measurer, _ReleaseClips(release)) as measured:
+        problems = [*release_differences(release), *study.problems]
+        with needing_extras():  # takes as long as measuring the clips
             from fergi.evaluation.reproduction import nested_reproduction, reproduction
             from fergi.report.paper import write_paper
-        (activations, printed), unread = measured()
+        with progress_bar("Reading clips", quiet=is_silent) as progress:
+            (activations, printed), unread = measured(_telling(progress))
     printed = printed.filter(kind=ClipKind.REACTION.value)
     baselines = len(activations.filter(kind=ClipKind.BASELINE.value).drop_nulls())
     with progress_bar("Training without each participant", quiet=is_silent) as progress:
@@ -83,7 +81,7 @@ def reproduce(
 class _ReleaseClips:
     """The task to measure the clips of the release, our way and as the authors' tools round."""
 
-    clips: Sequence[Clip]
+    release: Path
     name: str = "the clips"
 
 
@@ -112,8 +110,8 @@ def _measurer() -> Perform:
             if done % _CLIPS_BETWEEN_NEWS == 0:
                 tell(_Read(done, total))
 
-        measures = [clip_activation, printed_activation]
-        return activation_tables(task.clips, measures, progress=progress)
+        clips = read_study(task.release).clips
+        return activation_tables(clips, [clip_activation, printed_activation], progress=progress)
 
     return measured
 

@@ -22,12 +22,12 @@ from fergi.training.action_units.batches import Lesson
 from fergi.training.action_units.licences import network_licence
 from fergi.training.action_units.loop import CHECKPOINT_FILE, PLAIN_RUN, RunOptions, train
 from fergi.training.action_units.networks import ActionUnitNetwork, initial_network, start_from
+from fergi.training.action_units.origin import Origin
 from fergi.training.action_units.predictions import Estimates, estimates
 from fergi.training.action_units.processes import Team
 from fergi.training.action_units.recipe import Recipe
 from fergi.training.action_units.trained import (
     NETWORK_FILE,
-    Origin,
     TrainedNetwork,
     require_training,
     write_trained,

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from fergi.errors import ExecutionError, FergiError
-from fergi.execution.protocol import Hear, Prepare, outcome, unheard
+from fergi.execution.protocol import Failure, Hear, Prepare, outcome, unheard
 from fergi.execution.waiting import Waiting
 
 ONE_THREAD = dict.fromkeys(
@@ -77,10 +77,7 @@ class Processes:
             if exception[0] is not None or worker.place is not None:
                 worker.process.terminate()
         for worker in self._workers:
-            worker.process.join(_SECONDS_TO_END)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
+            _join(worker.process)
         self._workers = []
 
     def outcomes(self, tasks: Iterable[Any], hear: Hear = unheard) -> Iterator[Any]:
@@ -145,12 +142,63 @@ class Processes:
         self._workers[self._workers.index(worker)] = self._started()
 
     def _started(self) -> _Worker:
-        ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=_work, args=(theirs, self._prepare), daemon=True)
-        with _environment(ONE_THREAD), _interruption_held_back():
-            process.start()
-        theirs.close()
-        return _Worker(process, ours)
+        return _Worker(*_started_process(self._prepare))
+
+
+@contextmanager
+def beside(prepare: Prepare, task: Any) -> Iterator[Callable[..., Any]]:
+    """Do one task in a process of its own while the block goes on.
+
+    Args:
+        prepare: Called once there.
+        task: What to do. Pickled, it should be small: a few kilobytes are sent without waiting.
+
+    Yields:
+        A function that waits for the result, and may be given what is to hear news of the task
+        meanwhile. It raises ExecutionError if the task fails, or the process dies.
+    """
+    process, line = _started_process(prepare)
+    try:
+        line.send(task)
+        yield lambda hear=unheard: _awaited(process, line, task, hear)
+    finally:
+        line.close()
+        process.terminate()
+        _join(process)
+
+
+def _awaited(process: BaseProcess, line: Connection, task: Any, hear: Hear) -> Any:
+    kind, content = _Message.READY, None
+    while kind is not _Message.OUTCOME:
+        try:
+            kind, content = line.recv()
+        except (EOFError, OSError) as error:
+            process.join()
+            cause = _cause(process.exitcode)
+            raise ExecutionError(f"{task.name}: the process that did it died ({cause})") from error
+        if kind is _Message.UNREADY:
+            raise ExecutionError(content)
+        hear(task, content)
+    if isinstance(content, Failure):
+        raise ExecutionError(f"{content.name}: {content.reason}")
+    return content
+
+
+def _started_process(prepare: Prepare) -> tuple[BaseProcess, Connection]:
+    """Start a process that does tasks, and give the line to it."""
+    ours, theirs = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=_work, args=(theirs, prepare), daemon=True)
+    with _environment(ONE_THREAD), _interruption_held_back():
+        process.start()
+    theirs.close()
+    return process, ours
+
+
+def _join(process: BaseProcess) -> None:
+    process.join(_SECONDS_TO_END)
+    if process.is_alive():
+        process.kill()
+        process.join()
 
 
 def _end_all_the_same(unraisable: "sys.UnraisableHookArgs") -> None:

@@ -24,16 +24,6 @@ from fergi.training.action_units.networks import ActionUnitNetwork
 from fergi.training.action_units.origin import Origin
 from fergi.weights.store import ModelFile, model_file, write_model
 
-__all__ = [
-    "NETWORK_FILE",
-    "Origin",
-    "TrainedNetwork",
-    "is_calibrated",
-    "read_trained",
-    "require_training",
-    "write_trained",
-]
-
 NETWORK_FILE, ONNX_FILE, CARD_FILE = "network.safetensors", "network.onnx", "network.md"
 
 KIND = "action-unit network"

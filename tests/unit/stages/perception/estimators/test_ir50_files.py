@@ -14,8 +14,9 @@ from fergi.stages.perception.estimators.fergi_ir50 import FergiIr50, load
 from fergi.stages.perception.estimators.ir50_files import intensity_network
 from fergi.stages.perception.estimators.runtime import Placement
 from fergi.training.action_units.networks import ActionUnitNetwork, initial_network
+from fergi.training.action_units.origin import Origin
 from fergi.training.action_units.recipe import Recipe
-from fergi.training.action_units.trained import Origin, write_trained
+from fergi.training.action_units.trained import write_trained
 
 ROWS = [unit - 1 for unit in ACTION_UNITS]
 DEPTH, WIDTH = 34, 2
