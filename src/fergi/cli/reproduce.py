@@ -1,6 +1,7 @@
 """`fergi reproduce`: every table, statistic and figure of the paper."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +14,8 @@ from fergi.cli.train import needing_extras
 from fergi.datasets.fergi_study import read_study
 from fergi.datasets.release_files import release_differences
 from fergi.errors import UsageError
-from fergi.execution.processes import beside
-from fergi.execution.protocol import Hear, Perform, Tell
+from fergi.execution.companion import Companion
+from fergi.execution.protocol import Hear, Tell
 from fergi.files import require_no_file_at
 from fergi.progress import Progress
 from fergi.records.clip import ClipKind, Problem
@@ -55,42 +56,52 @@ def reproduce(
     if study.layout is not Layout.RELEASE:
         raise UsageError(f"{release} is not the authors' release; get it with: fergi fetch release")
     is_silent = quiet or as_json
-    with beside(_measurer, _ReleaseClips(release)) as measured:
+    with Companion() as companion:
+        companion.ask("the clips", partial(_measured, release))
         problems = [*release_differences(release), *study.problems]
         with needing_extras():  # takes as long as measuring the clips
             from fergi.evaluation.reproduction import nested_reproduction, reproduction
-            from fergi.report.paper import write_paper
+            from fergi.report.paper import REPORT_FILE, PaperWriter
         with progress_bar("Reading clips", quiet=is_silent) as progress:
-            (activations, printed), unread = measured(_telling(progress))
-    printed = printed.filter(kind=ClipKind.REACTION.value)
-    baselines = len(activations.filter(kind=ClipKind.BASELINE.value).drop_nulls())
-    with progress_bar("Training without each participant", quiet=is_silent) as progress:
-        found = reproduction(study, printed, baselines, parts, progress)
-    with progress_bar("Training by the nested protocol", quiet=is_silent) as progress:
-        nested = nested_reproduction(study, activations, progress) if "nested" in parts else None
-    problems += unread
-    comparison = write_paper(out, study, activations, found, nested, problems)
+            (activations, printed), unread = companion.answer(_telling(progress))
+        problems += unread
+        printed = printed.filter(kind=ClipKind.REACTION.value)
+        baselines = len(activations.filter(kind=ClipKind.BASELINE.value).drop_nulls())
+        with progress_bar("Training without each participant", quiet=is_silent) as progress:
+            found = reproduction(study, printed, baselines, parts, progress)
+        writer = PaperWriter(out, companion)
+        writer.begin(found)
+        nested = None
+        if "nested" in parts:
+            with progress_bar("Training by the nested protocol", quiet=is_silent) as progress:
+                nested = nested_reproduction(study, activations, progress)
+        comparison = writer.finish(study, activations, found, nested, problems)
     verdicts = dict(comparison["verdict"].value_counts(sort=True).iter_rows())
     problems += _differences(comparison.filter(verdict="differs").rows())
-    facts = {"printed_figures": verdicts, "report": str(out / "report.html")}
+    facts = {"printed_figures": verdicts, "report": str(out / REPORT_FILE)}
     print_summary(facts, problems, quiet=quiet, as_json=as_json)
     finish(problems)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _ReleaseClips:
-    """The task to measure the clips of the release, our way and as the authors' tools round."""
-
-    release: Path
-    name: str = "the clips"
-
-
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """News of that task: how many clips were read, and of how many."""
+    """News: how many clips were read, and of how many."""
 
     done: int
     total: int
+
+
+def _measured(release: Path, tell: Tell) -> tuple[list[pl.DataFrame], list[Problem]]:
+    """Measure the clips of the release, our way and as the authors' tools round."""
+    with needing_extras():
+        from fergi.evaluation.as_published.arithmetic import printed_activation
+
+    def progress(done: int, total: int) -> None:
+        if done % _CLIPS_BETWEEN_NEWS == 0:
+            tell(_Read(done, total))
+
+    measures = [clip_activation, printed_activation]
+    return activation_tables(read_study(release).clips, measures, progress=progress)
 
 
 def _telling(progress: Progress) -> Hear:
@@ -99,21 +110,6 @@ def _telling(progress: Progress) -> Hear:
             progress(news.done, news.total)
 
     return hear
-
-
-def _measurer() -> Perform:
-    with needing_extras():
-        from fergi.evaluation.as_published.arithmetic import printed_activation
-
-    def measured(task: _ReleaseClips, tell: Tell) -> tuple[list[pl.DataFrame], list[Problem]]:
-        def progress(done: int, total: int) -> None:
-            if done % _CLIPS_BETWEEN_NEWS == 0:
-                tell(_Read(done, total))
-
-        clips = read_study(task.release).clips
-        return activation_tables(clips, [clip_activation, printed_activation], progress=progress)
-
-    return measured
 
 
 def _parts(only: str) -> list[str]:

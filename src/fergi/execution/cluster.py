@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fergi.errors import ExecutionError, MissingExtraError
-from fergi.execution.processes import ONE_THREAD
 from fergi.execution.protocol import Failure, Hear, Prepare, outcome, unheard
 from fergi.execution.waiting import Waiting
+from fergi.execution.worker import ONE_THREAD
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is imported and started
 try:

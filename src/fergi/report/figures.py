@@ -1,7 +1,6 @@
 """Figures of evaluation. Needs the extra `report`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,10 +9,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fergi.errors import OutputError
 from fergi.evaluation.calibration import accuracy_by_share, reliability
-from fergi.execution.choice import Workplace, executor, usable_processors
-from fergi.execution.protocol import Executor, Failure, Perform, Tell
 from fergi.files import replacing
 from fergi.report.figure_style import STYLE
 
@@ -26,6 +22,9 @@ STYLES = {
 }
 _FEWEST_PAIRS = 20
 _DOTS_PER_INCH = 130
+Draw = Callable[[], Figure]
+"""Draws a figure. It can be pickled."""
+
 _UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 """A figure drawn again is the same file."""
 
@@ -37,46 +36,21 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(file, format=kind, dpi=_DOTS_PER_INCH, metadata=_UNDATED[kind])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FigureFiles:
-    """The task to write one figure in several formats.
+def save_figures(drawings: Mapping[str, Draw], folder: Path, formats: Sequence[str]) -> None:
+    """Draw figures, and write each in several formats.
 
-    Attributes:
-        name: Of the figure.
-        figure: The figure.
+    Args:
+        drawings: Name of each figure, and what draws it.
         folder: Where to write.
         formats: Endings, without a dot.
-    """
-
-    name: str
-    figure: Figure
-    folder: Path
-    formats: tuple[str, ...]
-
-
-def figure_writers() -> Executor:
-    """Give a worker for each processor, for `save_figures`: drawing letters takes long."""
-    return executor(_figure_writer, Workplace(usable_processors()))
-
-
-def save_figures(tasks: Sequence[FigureFiles], writers: Executor) -> None:
-    """Write figures, several at a time.
 
     Raises:
         OutputError: If a file cannot be written.
     """
-    for outcome in writers.outcomes(tasks):
-        if isinstance(outcome, Failure):
-            raise OutputError(f"the figure {outcome.name}: {outcome.reason}")
-
-
-def _figure_writer() -> Perform:
-    return _write_figure
-
-
-def _write_figure(task: FigureFiles, _tell: Tell) -> None:
-    for ending in task.formats:
-        save_figure(task.figure, task.folder / f"{task.name}.{ending}")
+    for name, draw in drawings.items():
+        figure = draw()
+        for ending in formats:
+            save_figure(figure, folder / f"{name}.{ending}")
 
 
 def reliability_figure(predictions: pl.DataFrame) -> Figure:

@@ -2,73 +2,108 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
-from matplotlib.figure import Figure
 
 from fergi.evaluation.comparison import comparison_table
 from fergi.evaluation.measures import nested_tables
 from fergi.evaluation.oddities import oddity_table
 from fergi.evaluation.reproduction import NestedReproduction, Reproduction
-from fergi.execution.protocol import Executor
+from fergi.execution.companion import Companion
+from fergi.execution.protocol import Tell
 from fergi.files import replacing, write_table
 from fergi.provenance import fingerprint, write_provenance
 from fergi.records.clip import Problem
 from fergi.records.study import Study
-from fergi.report.figures import FigureFiles, figure_writers, save_figures
-from fergi.report.paper_figures import paper_figures
+from fergi.report.figures import Draw, save_figures
+from fergi.report.paper_figures import nested_protocol_figures, published_figures
 from fergi.report.paper_page import paper_page
 from fergi.stages.valence import FauNet
 from fergi.weights.store import shipped_model
 
 FIGURE_FORMATS = ("pdf", "png")
+REPORT_FILE = "report.html"
 
 
-def write_paper(
-    out: Path,
-    study: Study,
-    activations: pl.DataFrame,
-    found: Reproduction,
-    nested: NestedReproduction | None,
-    problems: Sequence[Problem],
-) -> pl.DataFrame:
-    """Write `tables/`, `figures/` and `report.html`.
+class PaperWriter:
+    """Writes `tables/`, `figures/` and `report.html`; files of the same names are replaced."""
 
-    Args:
-        out: The folder; files of the same names are replaced, each whole.
-        study: The release.
-        activations: Of its clips.
-        found: The published protocol.
-        nested: The nested protocol, if it was asked for.
-        problems: What is missing or different in the release; if anything is, nothing is
-            comparable.
+    def __init__(self, out: Path, companion: Companion) -> None:
+        """Take the folder, and a companion that draws while other work goes on."""
+        self._out = out
+        self._companion = companion
+        self._figures: dict[str, Draw] = {}
 
-    Returns:
-        Published beside ours: `table, cell, published, ours, verdict`.
+    def begin(self, found: Reproduction) -> None:
+        """Let the companion draw what the published protocol gave."""
+        network = FauNet.from_tensors(shipped_model("fau-net").tensors)
+        self._figures = published_figures(found, network)
+        self._companion.ask("the figures", partial(_saved, self._figures, self._folder))
 
-    Raises:
-        OutputError: If a file cannot be written.
-    """
-    with figure_writers() as writers:  # they start while the tables are made
+    def finish(
+        self,
+        study: Study,
+        activations: pl.DataFrame,
+        found: Reproduction,
+        nested: NestedReproduction | None,
+        problems: Sequence[Problem],
+    ) -> pl.DataFrame:
+        """Write all the rest.
+
+        Args:
+            study: The release.
+            activations: Of its clips.
+            found: The published protocol; what `begin` was given.
+            nested: The nested protocol, if it was asked for.
+            problems: What is missing or different in the release; if anything is, nothing is
+                comparable.
+
+        Returns:
+            Published beside ours: `table, cell, published, ours, verdict`.
+
+        Raises:
+            ExecutionError: If the companion could not draw.
+            OutputError: If a file cannot be written.
+        """
         tables = _paper_tables(study, activations, found, nested, problems)
         for name, table in tables.by_name.items():
-            write_table(table, out / "tables" / f"{name}.csv")
-        network = FauNet.from_tensors(shipped_model("fau-net").tensors)
-        predictions = None if nested is None else nested.predictions
-        figures = paper_figures(found, network, predictions, tables.nested)
-        pictures = _written_figures(figures, out / "figures", writers)
-    page = paper_page(found, tables.comparison, tables.oddities, tables.nested, pictures, problems)
-    with replacing(out / "report.html") as file:
-        file.write(page.encode())
-    write_provenance(
-        out / "report.html",
-        settings={"versions": sorted(found.outcomes)},
-        models={},
-        input_fingerprint=fingerprint(study.images, activations),
-        summary={"problems": [str(problem) for problem in problems]},
-    )
-    return tables.comparison
+            write_table(table, self._out / "tables" / f"{name}.csv")
+        pictures = self._pictures(tables, nested)
+        page = paper_page(
+            found, tables.comparison, tables.oddities, tables.nested, pictures, problems
+        )
+        report = self._out / REPORT_FILE
+        with replacing(report) as file:
+            file.write(page.encode())
+        write_provenance(
+            report,
+            settings={"versions": sorted(found.outcomes)},
+            models={},
+            input_fingerprint=fingerprint(study.images, activations),
+            summary={"problems": [str(problem) for problem in problems]},
+        )
+        return tables.comparison
+
+    @property
+    def _folder(self) -> Path:
+        return self._out / "figures"
+
+    def _pictures(
+        self, tables: "_PaperTables", nested: NestedReproduction | None
+    ) -> dict[str, bytes]:
+        """Draw the other figures; give all as PNGs."""
+        if nested is not None:
+            others = nested_protocol_figures(nested.predictions, tables.nested)
+            save_figures(others, self._folder, FIGURE_FORMATS)
+            self._figures |= others
+        self._companion.answer()
+        return {name: (self._folder / f"{name}.png").read_bytes() for name in self._figures}
+
+
+def _saved(figures: Mapping[str, Draw], folder: Path, _tell: Tell) -> None:
+    save_figures(figures, folder, FIGURE_FORMATS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,15 +142,6 @@ def _paper_tables(
         comparison=comparison_table(found.cells, is_comparable=not problems),
         oddities=oddity_table(study, activations, found, nested) if is_whole else None,
     )
-
-
-def _written_figures(
-    figures: Mapping[str, Figure], folder: Path, writers: Executor
-) -> dict[str, bytes]:
-    """Write figures, and give each as a PNG."""
-    tasks = [FigureFiles(name, figure, folder, FIGURE_FORMATS) for name, figure in figures.items()]
-    save_figures(tasks, writers)
-    return {name: (folder / f"{name}.png").read_bytes() for name in figures}
 
 
 def paper_tables(found: Reproduction) -> dict[str, pl.DataFrame]:

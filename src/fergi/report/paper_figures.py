@@ -1,82 +1,81 @@
 """Every figure of the paper, and better ones, by name. Needs the extra `report`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 import polars as pl
-from matplotlib.figure import Figure
 
 from fergi.evaluation.reproduction import Reproduction
 from fergi.report import accuracy_figures, nested_figures, network_figures, reaction_figures
-from fergi.report.figures import reliability_figure
+from fergi.report.figures import Draw, reliability_figure
 from fergi.stages.valence import FauNet, Valence
 
 
-def paper_figures(
-    found: Reproduction,
-    network: FauNet | None,
-    predictions: pl.DataFrame | None,
-    summary: Mapping[str, pl.DataFrame],
-) -> dict[str, Figure]:
-    """Draw all figures for which there is something to draw.
+def published_figures(found: Reproduction, network: FauNet | None) -> dict[str, Draw]:
+    """List the figures of the published protocol for which there is something to draw.
 
     Args:
         found: What was reproduced.
         network: The FAU-Net whose weights are shown.
-        predictions: Of `fergi.evaluation.nested.held_out_predictions`.
-        summary: Of `fergi.evaluation.measures.nested_tables`; without predictions, empty.
 
     Returns:
-        Name → figure, in the order of the report page.
+        Name → what draws the figure, in the order of the report page.
     """
-    drawn = [
-        *_figures_of_people(found),
-        *_figures_of_scores(found),
-        *_figures_of_the_network(network),
-    ]
-    if predictions is not None:
-        drawn += _nested_figures(predictions, summary)
-    return dict(drawn)
-
-
-def _figures_of_people(found: Reproduction) -> Iterator[tuple[str, Figure]]:
-    draw = reaction_figures
-    if found.correlations is not None and found.ranksums is not None:
-        yield (
-            "statistics_at_a_glance",
-            draw.statistics_at_a_glance(found.correlations, found.ranksums),
-        )
-        yield (
-            "activation_by_rating",
-            draw.activation_by_rating(found.reactions, found.correlations),
-        )
-        yield "activation_by_reaction", draw.activation_by_reaction(found.reactions, found.ranksums)
-    if found.aspects is not None:
-        yield "ratings_behind_scores", draw.ratings_behind_scores(found.aspects)
-
-
-def _figures_of_scores(found: Reproduction) -> Iterator[tuple[str, Figure]]:
-    draw = accuracy_figures
-    if draw.FACES.keys() & found.outcomes.keys():
-        yield "accuracy_by_version", draw.accuracy_by_version(found.outcomes)
-    if found.heat_map is not None:
-        yield "threshold_map", draw.threshold_map(found.heat_map)
-    if found.selection is not None:
-        yield "surest_pairs", draw.surest_pairs(found.selection)
-        yield "accuracy_by_selection", draw.accuracy_by_selection(found.selection)
-
-
-def _figures_of_the_network(network: FauNet | None) -> Iterator[tuple[str, Figure]]:
+    drawings: dict[str, Draw] = {}
+    drawings |= _figures_of_people(found)
+    drawings |= _figures_of_scores(found)
     if network is not None:
-        yield "network_responses", network_figures.network_responses(network)
-        yield "hidden_nodes", network_figures.hidden_nodes(network)
+        drawings["network_responses"] = partial(network_figures.network_responses, network)
+        drawings["hidden_nodes"] = partial(network_figures.hidden_nodes, network)
+    return drawings
 
 
-def _nested_figures(
+def nested_protocol_figures(
     predictions: pl.DataFrame, summary: Mapping[str, pl.DataFrame]
-) -> Iterator[tuple[str, Figure]]:
+) -> dict[str, Draw]:
+    """List the figures of the protocol that we recommend.
+
+    Args:
+        predictions: Of `fergi.evaluation.nested.held_out_predictions`.
+        summary: Of `fergi.evaluation.measures.nested_tables`.
+
+    Returns:
+        Name → what draws the figure, in the order of the report page.
+    """
     measures, tests = summary["nested_measures"], summary["nested_face_tests"]
-    yield "nested_accuracy", nested_figures.nested_accuracy(measures, tests)
+    drawings: dict[str, Draw] = {
+        "nested_accuracy": partial(nested_figures.nested_accuracy, measures, tests)
+    }
     own = predictions.filter(valence=Valence.FAU_NET.value)
     if len(own):
-        yield "nested_reliability", reliability_figure(own)
-        yield "nested_participants", nested_figures.nested_participants(own)
+        drawings["nested_reliability"] = partial(reliability_figure, own)
+        drawings["nested_participants"] = partial(nested_figures.nested_participants, own)
+    return drawings
+
+
+def _figures_of_people(found: Reproduction) -> dict[str, Draw]:
+    draw = reaction_figures
+    reactions, correlations, ranksums = found.reactions, found.correlations, found.ranksums
+    drawings: dict[str, Draw] = {}
+    if correlations is not None and ranksums is not None:
+        drawings = {
+            "statistics_at_a_glance": partial(draw.statistics_at_a_glance, correlations, ranksums),
+            "activation_by_rating": partial(draw.activation_by_rating, reactions, correlations),
+            "activation_by_reaction": partial(draw.activation_by_reaction, reactions, ranksums),
+        }
+    if found.aspects is not None:
+        drawings["ratings_behind_scores"] = partial(draw.ratings_behind_scores, found.aspects)
+    return drawings
+
+
+def _figures_of_scores(found: Reproduction) -> dict[str, Draw]:
+    draw = accuracy_figures
+    drawings: dict[str, Draw] = {}
+    if draw.FACES.keys() & found.outcomes.keys():
+        drawings["accuracy_by_version"] = partial(draw.accuracy_by_version, found.outcomes)
+    if found.heat_map is not None:
+        drawings["threshold_map"] = partial(draw.threshold_map, found.heat_map)
+    if found.selection is not None:
+        drawings["surest_pairs"] = partial(draw.surest_pairs, found.selection)
+        drawings["accuracy_by_selection"] = partial(draw.accuracy_by_selection, found.selection)
+    return drawings

@@ -1,4 +1,6 @@
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -6,13 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from fergi.errors import OutputError
-from fergi.report.figures import (
-    FigureFiles,
-    figure_writers,
-    reliability_figure,
-    save_figure,
-    save_figures,
-)
+from fergi.execution.companion import Companion
+from fergi.report.figures import reliability_figure, save_figure, save_figures
 
 
 @pytest.fixture
@@ -51,25 +48,23 @@ def test_a_kind_without_pairs_is_left_out(predictions: pl.DataFrame) -> None:
     assert len(figure.axes[1].get_legend().get_texts()) == 1
 
 
-def test_figures_saved_on_all_processors_are_those_saved_one_by_one(tmp_path: Path) -> None:
-    figures = [Figure(figsize=(2, 2)) for _ in range(3)]
-    for number, figure in enumerate(figures):
-        figure.subplots().plot([0, number])
-    tasks = [
-        FigureFiles(f"f{number}", figure, tmp_path / "many", ("pdf", "png"))
-        for number, figure in enumerate(figures)
-    ]
-    with figure_writers() as writers:
-        save_figures(tasks, writers)
-    for task in tasks:
-        for ending in task.formats:
-            save_figure(task.figure, tmp_path / "one" / f"{task.name}.{ending}")
-            written = tmp_path / "many" / f"{task.name}.{ending}"
-            assert written.read_bytes() == (tmp_path / "one" / written.name).read_bytes()
+def test_a_companion_draws_the_same_files(predictions: pl.DataFrame, tmp_path: Path) -> None:
+    drawings = {"one": partial(reliability_figure, predictions)}
+    formats = ("pdf", "png")
+    save_figures(drawings, tmp_path / "here", formats)
+    with Companion() as companion:
+        companion.ask("the figures", partial(_saved, drawings, tmp_path / "there", formats))
+        companion.answer()
+    for ending in formats:
+        here, there = (tmp_path / place / f"one.{ending}" for place in ("here", "there"))
+        assert here.read_bytes() == there.read_bytes()
 
 
-def test_a_figure_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def _saved(drawings: Any, folder: Path, formats: Any, _tell: Any) -> None:
+    save_figures(drawings, folder, formats)
+
+
+def test_a_figure_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    task = FigureFiles("f", Figure(), tmp_path / "file", ("png",))
-    with figure_writers() as writers, pytest.raises(OutputError, match="the figure f: "):
-        save_figures([task], writers)
+    with pytest.raises(OutputError, match="file"):
+        save_figures({"f": Figure}, tmp_path / "file", ("png",))

@@ -1,3 +1,4 @@
+import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ from fergi.report.figure_style import BLUE, VERMILLION
 from fergi.report.figures import save_figure
 from fergi.report.nested_figures import nested_accuracy, nested_participants
 from fergi.report.network_figures import hidden_nodes, network_responses
-from fergi.report.paper_figures import paper_figures
+from fergi.report.paper_figures import nested_protocol_figures, published_figures
 from fergi.report.reaction_figures import (
     RATED_UNITS,
     activation_by_rating,
@@ -358,13 +359,18 @@ def test_every_figure_has_a_caption_and_a_file_name(
     face_tests: pl.DataFrame,
 ) -> None:
     summary = {"nested_measures": measures, "nested_face_tests": face_tests}
-    drawn = paper_figures(reproduced, network, predictions, summary)
-    assert set(drawn) == set(CAPTIONS)
-    assert all(re.fullmatch(r"[a-z_]+", name) for name in drawn)
+    drawings = {
+        **published_figures(reproduced, network),
+        **nested_protocol_figures(predictions, summary),
+    }
+    assert set(drawings) == set(CAPTIONS)
+    assert all(re.fullmatch(r"[a-z_]+", name) for name in drawings)
+    for draw in drawings.values():  # as a companion is given them
+        assert isinstance(pickle.loads(pickle.dumps(draw))(), Figure)  # noqa: S301 (our own)
 
 
 def test_what_was_not_computed_is_not_drawn(reactions: pl.DataFrame) -> None:
-    assert paper_figures(Reproduction(reactions=reactions), None, None, {}) == {}
+    assert published_figures(Reproduction(reactions=reactions), None) == {}
 
 
 @pytest.mark.parametrize("ending", ["pdf", "png"])

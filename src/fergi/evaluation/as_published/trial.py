@@ -48,8 +48,11 @@ class Trial:
     ) -> Int[np.ndarray, "participants options"]:
         """Count the pairs of each participant that are right."""
         ends = np.searchsorted(self.reactions.pair_owners, np.arange(self.folds + 1))
-        sums = np.concatenate([np.zeros_like(is_right[:1], np.int64), is_right.cumsum(axis=0)])
-        return sums[ends[1:]] - sums[ends[:-1]]
+        counts = np.zeros((self.folds, is_right.shape[1]), dtype=np.int64)
+        has_pairs = np.diff(ends) > 0
+        starts = ends[:-1][has_pairs]
+        counts[has_pairs] = np.add.reduceat(is_right, starts, axis=0, dtype=np.int64)
+        return counts
 
     def pairs_by_participant(self) -> Int[np.ndarray, " participants"]:
         """Count the pairs of each participant."""
