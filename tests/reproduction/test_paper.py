@@ -3,9 +3,10 @@
 import polars as pl
 import pytest
 
+from fergi.evaluation.as_published.outcome import total_accuracy
 from fergi.evaluation.comparison import comparison_table
 from fergi.evaluation.oddities import oddity_table
-from fergi.evaluation.reproduction import Reproduction, reproduction, total_accuracy
+from fergi.evaluation.reproduction import Reproduction, reproduction
 from fergi.records.study import Study
 
 pytestmark = pytest.mark.release

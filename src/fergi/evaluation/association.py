@@ -17,10 +17,6 @@ from fergi.records.action_units import UNIT_NAMES
 from fergi.records.study import REACTIONS
 
 NEUTRAL_RATING = 4
-COMPARISONS = len(UNIT_NAMES) * (2 + len(REACTIONS))
-"""Tests that share one level of significance: 12 units by 2 correlations and 6 reactions."""
-SIGNIFICANCE = 0.05 / COMPARISONS
-"""After Bonferroni."""
 
 
 def rating_correlations(reactions: pl.DataFrame) -> pl.DataFrame:

@@ -11,13 +11,9 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from fergi.evaluation.as_published.outcome import ENSEMBLE, ENSEMBLED, FUSED_ENSEMBLE
 from fergi.evaluation.as_published.trial import Trial, standardised
-from fergi.evaluation.as_published.versions import (
-    ENSEMBLE,
-    ENSEMBLED,
-    FACE_WEIGHTS,
-    FUSED_ENSEMBLE,
-)
+from fergi.evaluation.as_published.versions import FACE_WEIGHTS
 from fergi.evaluation.nested import HeldOutValences
 
 TENTHS = np.array([(i, j, 10 - i - j) for i in range(11) for j in range(11 - i)]) / 10

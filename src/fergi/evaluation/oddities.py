@@ -6,15 +6,19 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from fergi.evaluation.as_published.outcome import (
+    ENSEMBLE,
+    ENSEMBLED,
+    FACE_V3,
+    FUSED_ENSEMBLE,
+    total_accuracy,
+)
 from fergi.evaluation.as_published.trial import Trial, standardised, trial
-from fergi.evaluation.as_published.versions import ENSEMBLE, ENSEMBLED, FUSED_ENSEMBLE
 from fergi.evaluation.calibration import correctness
 from fergi.evaluation.nested_weights import TENTHS
 from fergi.evaluation.reproduction import (
-    FACE_V3,
     NestedReproduction,
     Reproduction,
-    total_accuracy,
 )
 from fergi.records.study import Study
 from fergi.stages.preference import FACE

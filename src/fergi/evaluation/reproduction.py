@@ -7,6 +7,13 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from fergi.evaluation.as_published.outcome import (
+    ENSEMBLE,
+    ENSEMBLED,
+    FACE_V3,
+    Outcome,
+    total_accuracy,
+)
 from fergi.evaluation.as_published.selection import selection_curves
 from fergi.evaluation.as_published.thresholds import (
     STEEPNESS_GRID,
@@ -15,10 +22,7 @@ from fergi.evaluation.as_published.thresholds import (
 )
 from fergi.evaluation.as_published.trial import SCORES, Trial, standardised, trial
 from fergi.evaluation.as_published.versions import (
-    ENSEMBLE,
-    ENSEMBLED,
     EXCLUDED,
-    Outcome,
     fold_networks,
     held_out_valence,
     version_1,
@@ -41,7 +45,6 @@ from fergi.settings import REPRODUCTION_PARTS
 from fergi.stages.valence import Valence, au4_valence
 from fergi.training.ranked_reactions import RankedReactions, ranked_reactions
 
-FACE_V3 = "AUs_integrated_score"
 _ASPECT_STEEPNESS = 0.4
 _ASPECT_WEIGHTS = (0.1, 0.6, 0.3)
 
@@ -228,15 +231,6 @@ def _aspects(given: Trial, study: Study) -> pl.DataFrame:
         study.images, on=IMAGE_KEY, how="left", maintain_order="left"
     )
     return aspect_regressions(ratings, scores)
-
-
-def total_accuracy(outcome: Outcome) -> pl.DataFrame:
-    """Sum over participants: `score, n_correct, n_incorrect, percent`."""
-    sums = outcome.accuracy.group_by("score", maintain_order=True).agg(
-        pl.col("n_correct", "n_incorrect").sum()
-    )
-    share = pl.col("n_correct") / (pl.col("n_correct") + pl.col("n_incorrect"))
-    return sums.with_columns(percent=100 * share)
 
 
 def _outcome_cells(version: str, outcome: Outcome) -> list[Cell]:

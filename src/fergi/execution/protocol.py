@@ -31,6 +31,11 @@ class Failure:
 Tell = Callable[[Any], None]
 """Called by a task at work with news of itself, such as how far it is."""
 
+
+def untold(_news: Any) -> None:
+    """Tell nobody."""
+
+
 Perform = Callable[[Any, Tell], Any]
 """Does one task, and returns what can be pickled."""
 

@@ -8,9 +8,15 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fergi.evaluation.as_published.versions import ENSEMBLE, ENSEMBLED, FUSED_ENSEMBLE, Outcome
+from fergi.evaluation.as_published.outcome import (
+    ENSEMBLE,
+    ENSEMBLED,
+    FACE_V3,
+    FUSED_ENSEMBLE,
+    Outcome,
+    total_accuracy,
+)
 from fergi.evaluation.comparison import published_values
-from fergi.evaluation.reproduction import FACE_V3, total_accuracy
 from fergi.report.figure_style import (
     BLUE,
     GREEN,

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fergi.evaluation.calibration import accuracy_by_share, reliability
+from fergi.execution.protocol import Tell, untold
 from fergi.files import replacing
 from fergi.report.figure_style import STYLE
 
@@ -36,13 +37,16 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(file, format=kind, dpi=_DOTS_PER_INCH, metadata=_UNDATED[kind])
 
 
-def save_figures(drawings: Mapping[str, Draw], folder: Path, formats: Sequence[str]) -> None:
+def save_figures(
+    drawings: Mapping[str, Draw], folder: Path, formats: Sequence[str], tell: Tell = untold
+) -> None:
     """Draw figures, and write each in several formats.
 
     Args:
         drawings: Name of each figure, and what draws it.
         folder: Where to write.
         formats: Endings, without a dot.
+        tell: Told the name of each that is done.
 
     Raises:
         OutputError: If a file cannot be written.
@@ -51,6 +55,7 @@ def save_figures(drawings: Mapping[str, Draw], folder: Path, formats: Sequence[s
         figure = draw()
         for ending in formats:
             save_figure(figure, folder / f"{name}.{ending}")
+        tell(name)
 
 
 def reliability_figure(predictions: pl.DataFrame) -> Figure:

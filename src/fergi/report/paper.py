@@ -1,6 +1,6 @@
 """The reproduction as a folder: tables, figures, and a page that tells the story."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,6 @@ from fergi.evaluation.measures import nested_tables
 from fergi.evaluation.oddities import oddity_table
 from fergi.evaluation.reproduction import NestedReproduction, Reproduction
 from fergi.execution.companion import Companion
-from fergi.execution.protocol import Tell
 from fergi.files import replacing, write_table
 from fergi.provenance import fingerprint, write_provenance
 from fergi.records.clip import Problem
@@ -40,7 +39,8 @@ class PaperWriter:
         """Let the companion draw what the published protocol gave."""
         network = FauNet.from_tensors(shipped_model("fau-net").tensors)
         self._figures = published_figures(found, network)
-        self._companion.ask("the figures", partial(_saved, self._figures, self._folder))
+        saved = partial(save_figures, self._figures, self._folder, FIGURE_FORMATS)
+        self._companion.ask("the figures", saved)
 
     def finish(
         self,
@@ -100,10 +100,6 @@ class PaperWriter:
             self._figures |= others
         self._companion.answer()
         return {name: (self._folder / f"{name}.png").read_bytes() for name in self._figures}
-
-
-def _saved(figures: Mapping[str, Draw], folder: Path, _tell: Tell) -> None:
-    save_figures(figures, folder, FIGURE_FORMATS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

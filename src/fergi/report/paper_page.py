@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import jinja2
 import polars as pl
 
-from fergi.evaluation.as_published.versions import ENSEMBLE, FUSED_ENSEMBLE
+from fergi.evaluation.as_published.outcome import ENSEMBLE, FACE_V3, FUSED_ENSEMBLE, total_accuracy
 from fergi.evaluation.comparison import published_values
-from fergi.evaluation.reproduction import FACE_V3, Reproduction, total_accuracy
+from fergi.evaluation.reproduction import Reproduction
 from fergi.records.clip import Problem
 from fergi.report.accuracy_figures import FACES
 from fergi.report.figure_captions import CAPTIONS, Caption

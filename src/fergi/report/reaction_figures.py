@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch, Rectangle
 
-from fergi.evaluation.association import SIGNIFICANCE
+from fergi.evaluation.significance import SIGNIFICANCE
 from fergi.records.study import REACTIONS
 from fergi.report.figure_style import (
     BLUE,

@@ -6,12 +6,12 @@ import pytest
 import sklearn.linear_model
 
 from fergi.evaluation.association import (
-    SIGNIFICANCE,
     aspect_regressions,
     rating_correlations,
     rating_counts,
     reaction_ranksums,
 )
+from fergi.evaluation.significance import SIGNIFICANCE
 from fergi.records.action_units import UNIT_NAMES
 from fergi.records.study import REACTIONS
 

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from fergi.evaluation.as_published.outcome import ENSEMBLE, ENSEMBLED, FUSED_ENSEMBLE
 from fergi.evaluation.as_published.trial import SCORES, Trial
-from fergi.evaluation.as_published.versions import ENSEMBLE, ENSEMBLED, FUSED_ENSEMBLE
 from fergi.evaluation.nested_weights import TENTHS, nested_weights
 from fergi.training.ranked_reactions import RankedReactions
 

@@ -1,6 +1,5 @@
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -53,15 +52,11 @@ def test_a_companion_draws_the_same_files(predictions: pl.DataFrame, tmp_path: P
     formats = ("pdf", "png")
     save_figures(drawings, tmp_path / "here", formats)
     with Companion() as companion:
-        companion.ask("the figures", partial(_saved, drawings, tmp_path / "there", formats))
+        companion.ask("the figures", partial(save_figures, drawings, tmp_path / "there", formats))
         companion.answer()
     for ending in formats:
         here, there = (tmp_path / place / f"one.{ending}" for place in ("here", "there"))
         assert here.read_bytes() == there.read_bytes()
-
-
-def _saved(drawings: Any, folder: Path, formats: Any, _tell: Any) -> None:
-    save_figures(drawings, folder, formats)
 
 
 def test_a_figure_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:

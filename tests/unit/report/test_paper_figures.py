@@ -10,9 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from fergi.evaluation.as_published.versions import ENSEMBLE, ENSEMBLED, FUSED_ENSEMBLE, Outcome
-from fergi.evaluation.association import SIGNIFICANCE, rating_correlations, reaction_ranksums
-from fergi.evaluation.reproduction import FACE_V3, Reproduction
+from fergi.evaluation.as_published.outcome import (
+    ENSEMBLE,
+    ENSEMBLED,
+    FACE_V3,
+    FUSED_ENSEMBLE,
+    Outcome,
+)
+from fergi.evaluation.association import rating_correlations, reaction_ranksums
+from fergi.evaluation.reproduction import Reproduction
+from fergi.evaluation.significance import SIGNIFICANCE
 from fergi.records.action_units import UNIT_NAMES
 from fergi.records.study import REACTIONS
 from fergi.report.accuracy_figures import (

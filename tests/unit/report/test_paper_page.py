@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from fergi.evaluation.as_published.versions import ENSEMBLE, FUSED_ENSEMBLE, Outcome
+from fergi.evaluation.as_published.outcome import ENSEMBLE, FUSED_ENSEMBLE, Outcome
 from fergi.evaluation.comparison import Cell, comparison_table
 from fergi.evaluation.reproduction import Reproduction
 from fergi.records.clip import Problem

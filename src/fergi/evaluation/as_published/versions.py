@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
 
+from fergi.evaluation.as_published.outcome import ENSEMBLE, ENSEMBLED, FUSED_ENSEMBLE, Outcome
 from fergi.evaluation.as_published.thresholds import (
     SHARE_GRID,
     STEEPNESS_GRID,
@@ -21,10 +22,6 @@ from fergi.training.valence_network import trained_networks
 EXCLUDED = ("002", "004", "039")
 """Whom the exclusion rule leaves out of versions 1 and 2."""
 
-ENSEMBLED = ("ImageReward_score", "PickScore", "HPS_V2_score")
-ENSEMBLE = "ensemble_baseline_score"
-FUSED_ENSEMBLE = "ensemble_all_score"
-
 FACE_WEIGHTS_V1 = np.arange(0, 3.1, 0.1)
 FACE_WEIGHTS = np.arange(0, 10.1, 0.1)
 # Oddity 2: in exact arithmetic 66 points sum to 1, but 0.1 + 0.2 + … is not exact.
@@ -36,19 +33,6 @@ ENSEMBLE_GRID = np.array(
         if first + second <= 1 and 1 - first - second >= 0
     ]
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """What one version of the protocol gives.
-
-    Attributes:
-        accuracy: `participant, score, n_correct, n_incorrect`.
-        parameters: `participant, parameter, value`: what was chosen on all others.
-    """
-
-    accuracy: pl.DataFrame
-    parameters: pl.DataFrame
 
 
 def version_1(given: Trial) -> Outcome:

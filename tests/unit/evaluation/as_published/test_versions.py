@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from fergi.evaluation.as_published.outcome import ENSEMBLED
 from fergi.evaluation.as_published.selection import PROPORTIONS, selection_curves
 from fergi.evaluation.as_published.thresholds import (
     STEEPNESS_GRID,
@@ -14,7 +15,6 @@ from fergi.evaluation.as_published.thresholds import (
 from fergi.evaluation.as_published.trial import SCORES, Trial, standardised
 from fergi.evaluation.as_published.versions import (
     ENSEMBLE_GRID,
-    ENSEMBLED,
     version_1,
     version_2,
     version_3,
