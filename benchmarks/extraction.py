@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from bench import OUT, Cost, cost
-from fergi.execution.processes import ONE_THREAD
+from fergi.execution.worker import ONE_THREAD
 from fergi.stages.perception.estimators.networks.graph import iresnet_graph
 from fergi.stages.perception.estimators.networks.layout import iresnet_layout
 from fergi.stages.perception.estimators.runtime import compiled_network
