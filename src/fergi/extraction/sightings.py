@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import cv2
 import numpy as np
 from jaxtyping import Float
 
@@ -116,7 +117,7 @@ def see(
         VideoError: If the video breaks off.
     """
     count = 0
-    with _hidden(path) as file:
+    with _hidden(path) as file, _one_opencv_thread():
         for batch in _batches(frames):
             file.write(_records(batch, models).tobytes())
             count += len(batch)
@@ -135,6 +136,17 @@ def _hidden(path: Path) -> Iterator[IO[bytes]]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _one_opencv_thread() -> Iterator[None]:
+    """Cut regions on one thread: for so few pixels, calling up others takes more than they save."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _batches(frames: Iterable[VideoFrame]) -> Iterator[list[VideoFrame]]:
