@@ -28,7 +28,7 @@ TURNED = "-turned"
 """Ends the name of a shot whose head is turned."""
 
 _MOVED_DIRECTIONS, _NEUTRAL_DIRECTIONS = 100, 20
-_HIDDEN, _NARROW, _DROPOUT = 192, 64, 0.5
+_HIDDEN, _NARROW, _DROPOUT = 320, 96, 0.5
 _BATCH, _RATE, _DECAY, _JITTER = 256, 2e-3, 0.1, 0.1
 _STRANGERS = 0.5  # share of the rows whose own neutral face the networks are not told
 _STEADINESS = 0.3  # weight of the agreement of both turns beside that with the truth
