@@ -7,7 +7,6 @@ trained side by side as one batch: they share each forward pass over the images.
 Source: Feng, Ma & de Sa (2025), arXiv:2312.03187v4, section 5.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 
 from fergi.errors import TrainingError
+from fergi.execution.choice import usable_processors
 from fergi.progress import Progress, unreported
 from fergi.records.action_units import ACTION_UNITS
 from fergi.stages.valence import HIDDEN_NODES, FauNet
@@ -105,7 +105,7 @@ def trained_networks(
         return _descend(reactions, folds[part], start[part], recipe)
 
     networks: list[FauNet] = []
-    with _one_thread_each(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with _one_thread_each(), ThreadPoolExecutor(usable_processors()) as pool:
         for some in pool.map(some_networks, range(0, len(folds), _NETWORKS_AT_ONCE)):
             networks += some
             progress(len(networks), len(folds))
