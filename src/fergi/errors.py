@@ -95,3 +95,9 @@ class MissingExtraError(FergiError):
 
 class OutputError(FergiError):
     """A result cannot be written."""
+
+
+def brief(error: Exception) -> str:
+    """Say in one line what went wrong: the system's words, or the first of the exception's."""
+    said = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+    return str(said).splitlines()[0]

@@ -7,7 +7,7 @@ import polars as pl
 import typer
 
 from fergi.cli.console import AsJson, Quiet, finish, print_summary
-from fergi.errors import AnnotationFileError, UsageError
+from fergi.errors import AnnotationFileError, UsageError, brief
 from fergi.exports import FORMATS, ExportSettings, check, export
 from fergi.files import read_table
 from fergi.provenance import provenance_path, read_provenance
@@ -89,9 +89,8 @@ def _table(path: Path) -> pl.DataFrame:
     try:
         return read_table(path, text_columns=("participant", "prompt"))
     except (OSError, pl.exceptions.PolarsError) as error:
-        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
         raise AnnotationFileError(
-            f"{path}: cannot be read ({reason}); give a table that 'fergi annotate' wrote"
+            f"{path}: cannot be read ({brief(error)}); give a table that 'fergi annotate' wrote"
         ) from error
 
 

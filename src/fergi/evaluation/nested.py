@@ -165,43 +165,47 @@ def held_out_predictions(
         all: whatever is known), `has_face`, `participant`, `p_0`, `is_first_preferred`.
     """
     pairs = evidence.pairs()
-    without_face: dict[str, PreferenceModel] = {}
+    participants = evidence.reactions.participants
+
+    def folds(valence: Valence) -> Iterator[_Fold]:
+        for participant, values in zip(participants, valences[valence], strict=True):
+            yield _fold(pairs.with_valence(values), participant)
+
+    # What scores weigh without a face depends on no valence: it is fitted once.
+    without_face = [_fusion(fold, has_face=False) for fold in folds(next(iter(valences)))]
     return pl.concat(
-        _fold_predictions(pairs.with_valence(values), participant, valence, without_face)
-        for valence, by_fold in valences.items()
-        for participant, values in zip(evidence.reactions.participants, by_fold, strict=True)
+        _fold_predictions(fold, valence, scores_alone)
+        for valence in valences
+        for fold, scores_alone in zip(folds(valence), without_face, strict=True)
     )
 
 
-def _fold_predictions(
-    pairs: RankedPairs,
-    participant: str,
-    valence: Valence,
-    without_face: dict[str, PreferenceModel],
-) -> pl.DataFrame:
-    """Fit on all others, and judge the pairs of one participant.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fold:
+    """The pairs of the participant who is held out, and those of all others."""
 
-    Args:
-        pairs: Of everyone.
-        participant: Who is held out.
-        valence: Which it is.
-        without_face: Participant → weights of the sets without a face, which are the same for
-            every valence; kept here.
-    """
+    own: RankedPairs
+    others: RankedPairs
+
+
+def _fold(pairs: RankedPairs, participant: str) -> _Fold:
     is_held_out = pairs.participants == participant
-    own, others = pairs.where(is_held_out), pairs.where(~is_held_out)
-    sets = _sets_in(own)
-    face = pairs.sources.index(FACE)
-    if participant not in without_face:
-        without_face[participant] = fitted_fusion(
-            others, face_is_calibrated=False, sets=[one for one in sets if face not in one]
-        )
-    with_face = fitted_fusion(
-        others,
-        face_is_calibrated=valence is Valence.FAU_NET,
-        sets=[one for one in sets if face in one],
-    )
-    fusion = with_face.joined(without_face[participant])
+    return _Fold(pairs.where(is_held_out), pairs.where(~is_held_out))
+
+
+def _fusion(fold: _Fold, *, has_face: bool, face_is_calibrated: bool = False) -> PreferenceModel:
+    """Fit on all others, for the sets of sources with a face, or those without."""
+    face = fold.own.sources.index(FACE)
+    sets = [one for one in _sets_in(fold.own) if (face in one) is has_face]
+    return fitted_fusion(fold.others, face_is_calibrated=face_is_calibrated, sets=sets)
+
+
+def _fold_predictions(fold: _Fold, valence: Valence, scores_alone: PreferenceModel) -> pl.DataFrame:
+    """Judge the pairs of the one held out; `scores_alone` weighs those without a face."""
+    own = fold.own
+    is_calibrated = valence is Valence.FAU_NET
+    with_face = _fusion(fold, has_face=True, face_is_calibrated=is_calibrated)
+    fusion = with_face.joined(scores_alone)
     has_face = own.has_face
     return pl.concat(
         pl.DataFrame(

@@ -16,10 +16,7 @@ from fergi.evaluation.as_published.outcome import (
 from fergi.evaluation.as_published.trial import Trial, standardised, trial
 from fergi.evaluation.calibration import correctness
 from fergi.evaluation.nested_weights import TENTHS
-from fergi.evaluation.reproduction import (
-    NestedReproduction,
-    Reproduction,
-)
+from fergi.evaluation.reproduction import NestedReproduction, Reproduction
 from fergi.records.study import Study
 from fergi.stages.preference import FACE
 from fergi.stages.valence import Valence

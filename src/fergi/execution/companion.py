@@ -67,23 +67,26 @@ class Companion:
             ExecutionError: If it failed, or the process died.
             ValueError: If nothing was asked.
         """
-        piece, self._asked = self._asked, None
+        piece = self._asked
         if piece is None:
             raise ValueError("nothing was asked")
-        while True:
-            try:
-                kind, content = self._line.recv()
-            except (EOFError, OSError) as error:
-                self._process.join()
-                died = cause(self._process.exitcode)
-                raise ExecutionError(f"{piece.name}: the process at work died ({died})") from error
+        kind, content = self._said(piece)
+        while kind is not Message.OUTCOME:
             if kind is Message.NEWS:
                 hear(piece, content)
-            elif kind is Message.OUTCOME:
-                break
+            kind, content = self._said(piece)
+        self._asked = None  # not before, since an interruption may leave it at work
         if isinstance(content, Failure):
             raise ExecutionError(f"{piece.name}: {content.reason}")
         return content
+
+    def _said(self, piece: _Piece) -> tuple[Message, Any]:
+        try:
+            return self._line.recv()
+        except (EOFError, OSError) as error:
+            self._process.join()
+            died = cause(self._process.exitcode)
+            raise ExecutionError(f"{piece.name}: the process at work died ({died})") from error
 
 
 def _prepared() -> Perform:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from fergi.errors import brief
 from fergi.exports.image_files import (
     IMAGE_FOLDER,
     UID_DIGITS,
@@ -35,9 +36,7 @@ _IMAGE_NAME = re.compile(rf"{IMAGE_FOLDER}/([0-9a-f]{{{UID_DIGITS}}})(\.png|\.jp
 
 def unreadable(place: str, error: Exception) -> str:
     """Tell in one line that a file cannot be read."""
-    said = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
-    reason = said.splitlines()[0]
-    return f"{place} cannot be read: {reason}"
+    return f"{place} cannot be read: {brief(error)}"
 
 
 def table_problems(

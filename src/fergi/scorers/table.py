@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fergi.errors import ScoresError, UsageError
+from fergi.errors import ScoresError, UsageError, brief
 from fergi.files import read_table
 from fergi.records.study import IMAGE_KEY, Study
 
@@ -50,9 +50,8 @@ def _scores_in(path: Path) -> pl.DataFrame:
     try:
         table = read_table(path, text_columns=("participant",))
     except (OSError, pl.exceptions.PolarsError, UsageError) as error:
-        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
         raise ScoresError(
-            f"{path}: is no table of scores ({reason}); give one with the columns "
+            f"{path}: is no table of scores ({brief(error)}); give one with the columns "
             f"{', '.join(IMAGE_KEY)}, and one for each scorer"
         ) from error
     missing = [name for name in IMAGE_KEY if name not in table.columns]

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import signal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,6 @@ import pytest
 
 from fergi.errors import ExecutionError
 from fergi.execution.companion import Companion
-
-FOLDER = str(Path(__file__).parent)
-
-
-@pytest.fixture(autouse=True)
-def _importable_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the process import the tasks; it is given this process's search path."""
-    monkeypatch.syspath_prepend(FOLDER)
 
 
 def _square(number: int, trouble: str = "", marks: Path | None = None) -> partial[Any]:
@@ -57,6 +50,30 @@ def test_a_block_that_fails_does_not_wait_for_the_work(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         fail_beside_work()
     assert not multiprocessing.active_children()
+
+
+def test_work_that_is_interrupted_while_its_answer_is_waited_for_tidies_up(tmp_path: Path) -> None:
+    """As a figure does that is half written when Ctrl-C comes."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def wait_and_be_interrupted() -> None:
+        with Companion() as companion:
+            companion.ask("for ever", partial(_wait_and_tidy_up, tmp_path / "tidy"))
+            companion.answer(interrupt)
+
+    with pytest.raises(KeyboardInterrupt):
+        wait_and_be_interrupted()
+    assert (tmp_path / "tidy").exists()
+
+
+def _wait_and_tidy_up(mark: Path, tell: Any) -> None:
+    try:
+        tell("begins")
+        signal.pause()
+    finally:
+        mark.touch()
 
 
 @pytest.mark.parametrize(

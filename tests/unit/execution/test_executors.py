@@ -19,12 +19,6 @@ from fergi.execution.threads import Threads
 FOLDER = str(Path(__file__).parent)
 
 
-@pytest.fixture(autouse=True)
-def _importable_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let workers import the tasks; they are given this process's search path."""
-    monkeypatch.syspath_prepend(FOLDER)
-
-
 @pytest.fixture(params=["serial", "processes", "threads"])
 def executor(request: pytest.FixtureRequest) -> Callable[..., Executor]:
     def make(prepare: Any = None) -> Executor:

@@ -145,13 +145,14 @@ def test_whatever_ends_a_run_what_is_done_is_kept(
     assert score(score_sheet(table, out), slow, out).taken_over == 3
 
 
+def _too_large(*_: object) -> list[float]:
+    raise MemoryError
+
+
 def test_too_little_memory_leaves_what_is_done(
     table: Path, request_clip: ScoreRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def too_large(*_: object) -> list[float]:
-        raise MemoryError
-
-    monkeypatch.setattr("fergi.scorers.clip_scores.AestheticScore.scores", too_large)
+    monkeypatch.setattr("fergi.scorers.clip_scores.AestheticScore.scores", _too_large)
     out = tmp_path / "scores.csv"
     with pytest.raises(ScoresError, match="what is done is kept"):
         score(score_sheet(table, out), request_clip, out)
@@ -163,10 +164,7 @@ def test_too_little_memory_leaves_what_is_done(
 def test_a_run_that_ends_before_any_score_writes_nothing(
     table: Path, request_clip: ScoreRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def too_large(*_: object) -> list[float]:
-        raise MemoryError
-
-    monkeypatch.setattr("fergi.scorers.clip_scores.ClipScore.scores", too_large)
+    monkeypatch.setattr("fergi.scorers.clip_scores.ClipScore.scores", _too_large)
     with pytest.raises(ScoresError):
         score(score_sheet(table, tmp_path / "s.csv"), request_clip, tmp_path / "s.csv")
     assert list(tmp_path.glob("s.csv*")) == []
