@@ -4,6 +4,7 @@ Nothing but the named file is opened: only the kinds of container below are reco
 a playlist in disguise cannot make the decoder fetch anything.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,10 +130,26 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    in_avi = container.format.name == "avi"
     try:
-        yield from container.decode(stream)
+        yield from _timed_by_place(container, stream) if in_avi else container.decode(stream)
     except av.FFmpegError as error:
         raise _BreakError(f"is damaged ({error.strerror})") from error
+
+
+def _timed_by_place(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    """Decode an avi, which says only when a picture is decoded, not when it is shown.
+
+    Where pictures are stored out of order (B-frames), what FFmpeg guesses goes back and forth.
+    Each is shown at a time at which one is decoded, and these are in order.
+    """
+    due: deque[int] = deque()
+    for packet in container.demux(stream):
+        if packet.dts is not None:
+            due.append(packet.dts)
+        for picture in packet.decode():
+            picture.pts = due.popleft() if due else None
+            yield picture
 
 
 def _upright(

@@ -92,13 +92,27 @@ def test_every_frame_comes_with_its_picture_and_its_time(
     )
 
 
-def test_frames_come_in_the_order_in_which_they_are_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "codec"), [("b.mp4", "libx264"), ("b.avi", "libx264"), ("b.avi", "mpeg4")]
+)
+def test_frames_come_in_the_order_in_which_they_are_shown(
+    tmp_path: Path, name: str, codec: str
+) -> None:
     images = [_grey(level) for level in GREY_LEVELS]
-    path = _write(tmp_path / "b.mp4", images, options={"bf": "3", "b_strategy": "0"})
+    path = _write(tmp_path / name, images, codec, options={"bf": "3", "b_strategy": "0"})
     with av.open(str(path)) as container:
         assert any(frame.pict_type == PictureType.B for frame in container.decode(video=0))
-    levels = [frame.image.mean() for frame in video_frames(path)]
-    np.testing.assert_allclose(levels, GREY_LEVELS, atol=8)  # as above
+    frames = list(video_frames(path))
+    np.testing.assert_allclose([frame.image.mean() for frame in frames], GREY_LEVELS, atol=8)
+    np.testing.assert_allclose([frame.time for frame in frames], np.arange(12) / 30, atol=1e-6)
+
+
+def test_a_gap_in_an_avi_stays_a_gap(tmp_path: Path) -> None:
+    milliseconds = [0, 40, 80, 400, 440]
+    images = [_grey(level) for level in GREY_LEVELS[:5]]
+    path = _write(tmp_path / "a.avi", images, "mjpeg", "yuvj420p", milliseconds=milliseconds)
+    times = [frame.time for frame in video_frames(path)]
+    np.testing.assert_allclose(times, np.array(milliseconds) / 1000, atol=0.001)
 
 
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
