@@ -123,8 +123,13 @@ def extraction_facts(
         "frames": stopwatch.frames,
         "frames_per_second": round(stopwatch.frames_per_second, 1),
         **({label: shares} if shares else {}),
-        **({"clips_without_any_face": _named(run.faceless, shortened)} if run.faceless else {}),
+        **_clips_named("clips_without_any_face", run.faceless, shortened),
+        **_clips_named("clips_never_frontal", run.turned_away, shortened),
     }
+
+
+def _clips_named(label: str, clips: Sequence[str], shortened: bool) -> dict[str, Any]:
+    return {label: _named(clips, shortened)} if clips else {}
 
 
 def _named(clips: Sequence[str], shortened: bool) -> str | list[str]:

@@ -205,14 +205,14 @@ def _careful_measures(content: bytes) -> Float[np.ndarray, "frames measures"]:
     """
     if not content.strip():
         raise FeatureFileError("is empty; run fergi extract --overwrite")
+    rows = _lines(content)
+    columns = [name.strip() for name in rows[0]]
+    where = _columns_of(columns)
     if not content.endswith(b"\n"):
         raise FeatureFileError(
             "was cut off: its last line has no end; run fergi extract --overwrite "
             "(or end that line, if the file is whole)"
         )
-    rows = _lines(content)
-    columns = [name.strip() for name in rows[0]]
-    where = _columns_of(columns)
     values = [
         _row_values(row, columns, where, line) for line, row in enumerate(rows[1:], start=2) if row
     ]

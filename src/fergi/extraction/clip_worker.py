@@ -111,7 +111,6 @@ class ClipWorker:
 
     def __init__(self, load: LoadModels, settings: ExtractionSettings, device: str) -> None:
         self._models = load(settings, device)
-        self._device = device
 
     def __call__(self, task: Identify | FindNeutral | WriteFeatures, tell: Tell) -> Any:
         """Do a task.
@@ -189,7 +188,7 @@ class ClipWorker:
             "estimator": estimator.name,
             "scale": estimator.scale.value,
             "licence": estimator.licence,
-            "device": self._device,
+            "device": self._models.device,
             "neutral": None if neutral is None else neutral.described(task.source),
             "seconds": round(float(times[-1]), 3),
             "frames": len(faces),

@@ -26,6 +26,10 @@ class Origin:
     models: Mapping[str, str]
 
 
+HOW_TO_REPLACE = "kept: --overwrite replaces it, --out writes elsewhere"
+"""What is said of features that are there, and not what a run would write."""
+
+
 class Standing(Enum):
     """Whether a clip's features are there."""
 
@@ -58,8 +62,7 @@ def found_features(clip: ClipVideo, origin: Origin) -> Found:
     summary = _summary(record)
     reason = _difference(clip, record, summary, origin)
     if reason:
-        hint = "kept: --overwrite replaces it, --out writes elsewhere"
-        return Found(Standing.OTHER, {}, f"{reason}; {hint}")
+        return Found(Standing.OTHER, {}, f"{reason}; {HOW_TO_REPLACE}")
     return Found(Standing.COMPLETE, summary)
 
 
@@ -120,9 +123,27 @@ def _difference(
         return f"{name} is there, with other settings: {_named(record.get('settings'))}"
     if record.get("models") != dict(origin.models):
         return f"{name} is there, from other models"
-    if summary.get("video_bytes") != clip.video.stat().st_size:
+    if _is_another_video(clip, record, summary):
         return f"{name} is there, from another video of that name"
     return ""
+
+
+def _is_another_video(
+    clip: ClipVideo, record: Mapping[str, Any], summary: Mapping[str, Any]
+) -> bool:
+    """Compare a video with the one that features come from.
+
+    It is read only if it was touched since they were written: by its contents, its name or its
+    place. Reading all videos of a large study takes long.
+    """
+    video = clip.video.stat()
+    if summary.get("video_bytes") != video.st_size:
+        return True
+    touched = max(video.st_mtime_ns, video.st_ctime_ns)
+    return (
+        touched > clip.features.stat().st_mtime_ns
+        and file_hash(clip.video) != record["input_fingerprint"]
+    )
 
 
 def _named(settings: object) -> str:

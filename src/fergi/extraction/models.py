@@ -41,6 +41,7 @@ class Models:
         head_ratios: Pitch and yaw ratio of each face.
         estimator: Estimates its action units.
         hashes: Name of each model → SHA-256 of its file.
+        device: Of the estimator: cpu, cuda or cuda:N.
     """
 
     faces: FaceFinder
@@ -48,6 +49,7 @@ class Models:
     head_ratios: Callable[[Sequence[Face]], Float[np.ndarray, "faces 2"]]
     estimator: ActionUnitEstimator
     hashes: Mapping[str, str]
+    device: str = _CPU
 
 
 LoadModels = Callable[[ExtractionSettings, str], Models]
@@ -84,6 +86,7 @@ def load_models(settings: ExtractionSettings, device: str) -> Models:
             estimator.name: estimator.sha256,
             **landmark_hashes,
         },
+        device=_device(device) if settings.estimator is EstimatorName.FERGI_IR50 else _CPU,
     )
 
 

@@ -1,6 +1,6 @@
 """Neutral faces: found in a clip, and chosen among the clips of a person."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,30 @@ class NeutralFace:
         origin = "itself" if source is NeutralSource.AUTO else source.value
         facts = {"source": origin, "clip": self.clip}
         return facts | {"from_seconds": round(self.start, 3), "to_seconds": round(self.end, 3)}
+
+
+def shared_neutral(stated: Mapping[str, Any] | None) -> tuple[str, float, float] | None:
+    """Give the clip and the seconds of a neutral face that all clips of a person share.
+
+    Args:
+        stated: What `described` said of it, as JSON holds it.
+
+    Returns:
+        None for a face that each clip has for itself, one that the user named, and none at all.
+    """
+    if stated is None or stated["source"] != NeutralSource.BASELINE.value:
+        return None
+    return stated["clip"], stated["from_seconds"], stated["to_seconds"]
+
+
+def is_same_neutral(
+    one: tuple[str, float, float] | None, other: tuple[str, float, float] | None
+) -> bool:
+    """Compare what `shared_neutral` gives; names of clips may lack the folders before them."""
+    if one is None or other is None:
+        return one is other
+    has_same_end = one[0].endswith(other[0]) or other[0].endswith(one[0])
+    return has_same_end and one[1:] == other[1:]
 
 
 def neutral_face(

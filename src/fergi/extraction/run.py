@@ -22,9 +22,20 @@ from fergi.extraction.clip_worker import (
     Identity,
     WriteFeatures,
 )
-from fergi.extraction.feature_records import Origin, Standing, file_hash, found_features
+from fergi.extraction.feature_records import (
+    HOW_TO_REPLACE,
+    Origin,
+    Standing,
+    file_hash,
+    found_features,
+)
 from fergi.extraction.models import LoadModels, load_models, require_weights
-from fergi.extraction.neutral_faces import NeutralFace, steadiest
+from fergi.extraction.neutral_faces import (
+    NeutralFace,
+    is_same_neutral,
+    shared_neutral,
+    steadiest,
+)
 from fergi.extraction.sightings import remove_leftovers, sightings_path
 from fergi.extraction.tally import PersonFrames, Tally, Watch, unwatched
 from fergi.extraction.videos import ClipVideo, by_person, find_videos
@@ -78,6 +89,7 @@ class ExtractionRun:
         problems: Why not.
         people: Name of each person → frames of the clips that are done.
         faceless: Names of the clips that are done and show no face in any frame.
+        turned_away: Names of those that show one, but in no frame surely and frontally.
         left_out: Videos of a study that belong to no session, by their names in it.
     """
 
@@ -89,6 +101,7 @@ class ExtractionRun:
     problems: list[Problem] = field(default_factory=list)
     people: Mapping[str, PersonFrames] = field(default_factory=dict)
     faceless: Sequence[str] = ()
+    turned_away: Sequence[str] = ()
     left_out: Sequence[str] = ()
 
 
@@ -170,6 +183,26 @@ def _fitting(workplace: Workplace, clips: int) -> Workplace:
     return replace(workplace, workers=min(workplace.workers, clips) or 1)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Person:
+    """The clips of one person.
+
+    Attributes:
+        clips: All of them.
+        left: Those to be done.
+        kept: Those that are done, with what their JSON says of them.
+    """
+
+    clips: Sequence[ClipVideo]
+    left: Sequence[ClipVideo]
+    kept: Sequence[tuple[ClipVideo, Mapping[str, Any]]]
+
+    @property
+    def is_at_odds(self) -> bool:
+        """Whether clips that are done do not all share one neutral face, or all none."""
+        return len({shared_neutral(summary["neutral"]) for _, summary in self.kept}) > 1
+
+
 class _Extraction:
     """One extraction, while it runs."""
 
@@ -186,17 +219,23 @@ class _Extraction:
             raise ExecutionError(identity.reason)
         self._identity: Identity = identity
         self._origin = _origin(settings, identity)
-        self._run = ExtractionRun(identity, people=tally.people, faceless=tally.faceless)
+        self._run = ExtractionRun(
+            identity,
+            people=tally.people,
+            faceless=tally.faceless,
+            turned_away=tally.turned_away,
+        )
 
     def run(self, clips: Sequence[ClipVideo]) -> ExtractionRun:
         """Do all that is left to do."""
         named = self._named_neutral(clips)
         for people in self._batches(clips):
             neutrals = self._neutrals(people) if named is None else {}
+            self._name_odd_neutrals(people, neutrals)
             tasks = [
                 self._writing(clip, named or neutrals.get(clip.person))
-                for _, left in people
-                for clip in left
+                for person in people
+                for clip in person.left
                 if clip.features not in self._run.failed
             ]
             for task, outcome in zip(
@@ -206,37 +245,39 @@ class _Extraction:
             self._forget(people)
         return self._run
 
-    def _batches(
-        self, clips: Sequence[ClipVideo]
-    ) -> Iterator[list[tuple[list[ClipVideo], list[ClipVideo]]]]:
-        """Give some people at a time, each with all their clips and with those left to do."""
-        batch: list[tuple[list[ClipVideo], list[ClipVideo]]] = []
+    def _batches(self, clips: Sequence[ClipVideo]) -> Iterator[list[_Person]]:
+        """Give some people at a time, of those for whom anything is to be done."""
+        batch: list[_Person] = []
         for everyone in by_person(clips):
-            left = [clip for clip in everyone if self._is_left(clip)]
-            if left:
-                batch.append((everyone, left))
-            if sum(len(left) for _, left in batch) >= self._batch_size:
+            person = self._person(everyone)
+            if person.left or person.is_at_odds:
+                batch.append(person)
+            if sum(len(person.left) for person in batch) >= self._batch_size:
                 yield batch
                 batch = []
         if batch:
             yield batch
 
-    def _is_left(self, clip: ClipVideo) -> bool:
-        """Tell whether a clip is to be done; count it if it is not."""
+    def _person(self, clips: Sequence[ClipVideo]) -> _Person:
+        """Tell which clips of a person are to be done; count those that are not."""
         if self._existing is Existing.OVERWRITE:
-            return True
-        found = found_features(clip, self._origin)
-        if found.standing is Standing.ABSENT:
-            return True
-        self._tally.skip()
-        if found.standing is Standing.COMPLETE:
-            self._run.skipped += 1
-            self._tally.count_frames(clip, found.summary)
-        elif self._existing is Existing.KEEP:
-            self._run.others += 1
-        else:
-            self._fail(clip, found.reason)
-        return False
+            return _Person(clips, left=clips, kept=())
+        left, kept = [], []
+        for clip in clips:
+            found = found_features(clip, self._origin)
+            if found.standing is Standing.ABSENT:
+                left.append(clip)
+                continue
+            self._tally.skip(clip)
+            if found.standing is Standing.COMPLETE:
+                self._run.skipped += 1
+                self._tally.count_frames(clip, found.summary)
+                kept.append((clip, found.summary))
+            elif self._existing is Existing.KEEP:
+                self._run.others += 1
+            else:
+                self._fail(clip, found.reason)
+        return _Person(clips, left, kept)
 
     def _named_neutral(self, clips: Sequence[ClipVideo]) -> NeutralFace | None:
         """Find the neutral face in the clip or picture that the user names."""
@@ -253,28 +294,53 @@ class _Extraction:
             raise UsageError(f"--neutral {path}: no frame shows a face surely and frontally")
         return found
 
-    def _neutrals(
-        self, people: Sequence[tuple[list[ClipVideo], list[ClipVideo]]]
-    ) -> dict[str, NeutralFace]:
-        """Look at the baseline clips of some people, and choose a neutral face for each."""
+    @property
+    def _shares_neutrals(self) -> bool:
+        """Whether the clips of a person are compared with one face, out of baseline clips."""
         sources = {NeutralSource.AUTO, NeutralSource.BASELINE}
-        if not self._identity.needs_neutral or self._settings.neutral_source not in sources:
+        return self._identity.needs_neutral and self._settings.neutral_source in sources
+
+    def _neutrals(self, people: Sequence[_Person]) -> dict[str, NeutralFace]:
+        """Look at the baseline clips of some people, and choose a neutral face for each."""
+        if not self._shares_neutrals:
             return {}
         tasks = [
             FindNeutral(clip, sightings_path(clip.features, self._key(clip.video)))
-            for everyone, _ in people
-            for clip in everyone
+            for person in people
+            for clip in person.clips
             if clip.is_baseline
         ]
         faces: dict[str, list[NeutralFace]] = {}
+        broken: list[tuple[ClipVideo, str]] = []
         outcomes = self._workers.outcomes(tasks, self._tally.hear)
         for task, outcome in zip(tasks, outcomes, strict=True):
             if isinstance(outcome, Failure):
-                self._fail(task.clip, outcome.reason)
+                broken.append((task.clip, outcome.reason))
             elif outcome is not None:
                 faces.setdefault(task.clip.person, []).append(outcome)
+        for clip, reason in broken:
+            is_missed = clip.person not in faces and (
+                self._settings.neutral_source is NeutralSource.AUTO
+            )
+            effect = "; meanwhile each clip of its participant is compared with a face in itself"
+            self._fail(clip, reason + effect if is_missed else reason)
         chosen = {person: steadiest(found) for person, found in faces.items()}
         return {person: face for person, face in chosen.items() if face is not None}
+
+    def _name_odd_neutrals(
+        self, people: Sequence[_Person], neutrals: Mapping[str, NeutralFace]
+    ) -> None:
+        """Name the clips that were compared with another face than their person's others are."""
+        if not self._shares_neutrals:
+            return
+        for person in people:
+            for clip, summary in person.kept:
+                face = neutrals.get(clip.person)
+                wanted = None if face is None else face.described(NeutralSource.BASELINE)
+                then, now = shared_neutral(summary["neutral"]), shared_neutral(wanted)
+                if not is_same_neutral(then, now):
+                    reason = f"{clip.features.name} is there, compared with {_in_words(then)}"
+                    self._fail(clip, f"{reason}, and now with {_in_words(now)}; {HOW_TO_REPLACE}")
 
     def _writing(self, clip: ClipVideo, neutral: NeutralFace | None) -> WriteFeatures:
         source = self._settings.neutral_source
@@ -293,10 +359,10 @@ class _Extraction:
         }
         return settings_hash(facts)[:12]
 
-    def _forget(self, people: Sequence[tuple[list[ClipVideo], list[ClipVideo]]]) -> None:
+    def _forget(self, people: Sequence[_Person]) -> None:
         """Remove what was kept of some people's clips to choose a neutral face from."""
-        for everyone, _ in people:
-            for clip in everyone:
+        for person in people:
+            for clip in person.clips:
                 sightings_path(clip.features, self._key(clip.video)).unlink(missing_ok=True)
 
     def _finish(self, clip: ClipVideo, outcome: Any) -> None:
@@ -322,6 +388,13 @@ def _origin(settings: ExtractionSettings, identity: Identity) -> Origin:
     if named is not None and named.is_file():
         facts["neutral_sha256"] = file_hash(named)
     return Origin(facts, identity.models)
+
+
+def _in_words(neutral: tuple[str, float, float] | None) -> str:
+    if neutral is None:
+        return "a face in itself"
+    clip, start, end = neutral
+    return f"that in {clip} at {start:g} to {end:g} s"
 
 
 def _single(outcomes: Iterator[Any]) -> Any:

@@ -29,6 +29,7 @@ _BYTES_AT_ONCE = 64_000_000
 """Of frames in memory together; a frame of 8K has 100 MB."""
 
 _ENDING = ".faces"
+_UNFINISHED = ".part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,8 @@ def remove_leftovers(folders: Iterable[Path], *, keep_whole: bool = False) -> No
         keep_whole: Whether to keep sightings that are whole, for this run to use.
     """
     for folder in set(folders):
-        for path in folder.glob(f".*{FEATURE_FILE_ENDING}.*"):
-            if not (keep_whole and path.suffix == _ENDING):
+        for ending in (_UNFINISHED,) if keep_whole else (_UNFINISHED, _ENDING):
+            for path in folder.glob(f".*{FEATURE_FILE_ENDING}.*{ending}"):
                 path.unlink(missing_ok=True)
 
 
@@ -129,7 +130,7 @@ def see(
 def _hidden(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes its name when it is whole, and is removed if it never is."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
     try:
         with part.open("wb") as file:
             yield file

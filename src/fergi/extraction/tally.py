@@ -59,15 +59,18 @@ class Tally:
         watch: Told of all news.
         people: Name of each person → frames of the clips that are done.
         faceless: Names of the clips that are done and show no face in any frame.
+        turned_away: Names of those that show one, but in no frame surely and frontally.
     """
 
     of: int
     watch: Watch
     people: dict[str, PersonFrames] = field(default_factory=dict)
     faceless: list[str] = field(default_factory=list)
+    turned_away: list[str] = field(default_factory=list)
     _clips: float = 0.0
     _frames: int = 0
     _in_work: dict[str, Looked] = field(default_factory=dict)
+    _skipped: set[str] = field(default_factory=set)
 
     def hear(self, task: Any, news: Any) -> None:
         """Take news of a task, or its outcome."""
@@ -85,8 +88,9 @@ class Tally:
                 self._move_on(task.name, Looked(0, 1.0))
                 self._in_work.pop(task.name)
 
-    def skip(self) -> None:
-        """Count a clip for which there is nothing to do."""
+    def skip(self, clip: ClipVideo) -> None:
+        """Count a clip whose features are there; it may still be looked at for a neutral face."""
+        self._skipped.add(clip.name)
         self._clips += 1
         self._tell()
 
@@ -97,11 +101,14 @@ class Tally:
         counted.valid += facts["valid_frames"]
         if not facts["frames_with_a_face"]:
             self.faceless.append(clip.name)
+        elif not facts["valid_frames"]:
+            self.turned_away.append(clip.name)
 
     def _move_on(self, clip: str, looked: Looked) -> None:
         before = self._in_work.get(clip, Looked(0, None))
         self._in_work[clip] = looked
-        self._clips += (looked.share or 0.0) - (before.share or 0.0)
+        if clip not in self._skipped:
+            self._clips += (looked.share or 0.0) - (before.share or 0.0)
         self._frames += max(looked.frames - before.frames, 0)
         self._tell()
 

@@ -1,5 +1,6 @@
 """Which videos are to be extracted, whose they are, and where their features go."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -95,11 +96,19 @@ def by_person(clips: Sequence[ClipVideo]) -> Iterator[list[ClipVideo]]:
 
 
 def _videos_under(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        inside = path.relative_to(folder)
-        is_hidden = any(part.startswith(".") for part in inside.parts)
-        if path.suffix.lower() in VIDEO_ENDINGS and not is_hidden and path.is_file():
-            yield path
+    for place, folders, names in os.walk(folder, followlinks=True):
+        if _is_loop(Path(place)):
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(place, name) for name in names if not name.startswith(".")):
+            if path.suffix.lower() in VIDEO_ENDINGS and path.is_file():
+                yield path
+
+
+def _is_loop(folder: Path) -> bool:
+    """Tell whether a folder is a link to one that it lies in."""
+    return folder.is_symlink() and any(folder.samefile(above) for above in folder.parents)
 
 
 def _is_of_session(video: Path) -> bool:

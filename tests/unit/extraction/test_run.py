@@ -291,6 +291,63 @@ def test_a_video_filmed_anew_is_noticed(
     assert "from another video of that name" in problem.reason
 
 
+def test_another_video_of_the_same_size_is_noticed_and_one_that_was_only_moved_is_not(
+    extract: Extract, filmed_study: Path
+) -> None:
+    extract(filmed_study)
+    video = filmed_study / f"{REACTION}.mp4"
+    content = video.read_bytes()
+    video.write_bytes(content)
+    assert extract(filmed_study).skipped == 8
+    # In the last box, which names the program that wrote it: the video still plays.
+    video.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    (problem,) = extract(filmed_study).problems
+    assert "from another video of that name" in problem.reason
+
+
+def test_clips_compared_with_another_neutral_face_than_their_persons_others_are_named(
+    extract: Extract, filmed_study: Path
+) -> None:
+    folder = filmed_study / "anna/session_1"
+    (folder / "baseline_clip_2.mp4").unlink()
+    baseline = folder / "baseline_clip_1.mp4"
+    whole = baseline.read_bytes()
+    baseline.write_bytes(whole[: len(whole) // 2])
+    (problem,) = extract(filmed_study).problems
+    assert "each clip of its participant is compared with a face in itself" in problem.reason
+    assert extract(filmed_study).problems == [problem]
+    baseline.write_bytes(whole)
+    for done in (1, 0):
+        run = extract(filmed_study)
+        assert run.done == done
+        assert [one.place for one in run.problems] == [
+            f"anna/session_1/reaction_clip_{image}.mp4" for image in (1, 2)
+        ]
+        assert "compared with a face in itself, and now with that in anna/session_1/baseline" in (
+            run.problems[0].reason
+        )
+    assert extract(filmed_study, existing=Existing.OVERWRITE).problems == []
+    assert extract(filmed_study).problems == []
+
+
+def test_a_baseline_clip_that_is_looked_at_again_counts_once(
+    extract: Extract, filmed_study: Path
+) -> None:
+    extract(filmed_study)
+    (filmed_study / f"{REACTION}_features.csv").unlink()
+    told: list[Any] = []
+    extract(filmed_study, watch=told.append)
+    assert max(one.clips for one in told) == pytest.approx(8)
+
+
+def test_a_person_who_is_never_seen_from_the_front_is_named(
+    extract: Extract, tmp_path: Path, invented: Any
+) -> None:
+    invented.write_film(tmp_path / "a.mp4", [invented.RED] * 40)
+    run = extract(tmp_path)
+    assert (run.turned_away, run.faceless) == (["a.mp4"], [])
+
+
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["processes", "threads"])
 def test_several_workers_give_the_same_bytes_as_one_after_the_other(
     extract: Extract, filmed_study: Path, tmp_path: Path, on_gpu: bool
@@ -337,9 +394,11 @@ def test_what_a_killed_run_left_is_removed_or_used(extract: Extract, filmed_stud
         ".reaction_clip_1_features.csv.json.abcdefgh.part",
     ):
         (folder / name).write_bytes(b"a face")
-    (folder / ".notes").touch()
+    others = {folder / ".notes", folder / ".reaction_clip_1_features.csv.swp"}
+    for other in others:
+        other.touch()
     assert extract(filmed_study).problems == []
-    assert list(filmed_study.rglob(".*")) == [folder / ".notes"]
+    assert set(filmed_study.rglob(".*")) == others
 
 
 def test_models_that_cannot_be_loaded_stop_everything(

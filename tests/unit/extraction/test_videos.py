@@ -106,3 +106,11 @@ def test_of_a_study_the_clips_of_sessions_are_taken_and_what_is_left_out_is_name
     assert [clip.name for clip in found.clips] == wanted
     assert found.doubles == []
     assert found.left_out == ["p1/neutral_clip.webm", "stimuli/waves.mp4"]
+
+
+def test_linked_folders_are_followed_but_not_in_a_circle(tmp_path: Path) -> None:
+    _touch(tmp_path, "elsewhere/session_1/a.mp4", "study/anna/session_1/a.mp4")
+    (tmp_path / "study/ben").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "study/anna/session_1/above").symlink_to(tmp_path / "study")
+    names = [clip.name for clip in find_videos(tmp_path / "study").clips]
+    assert names == ["anna/session_1/a.mp4", "ben/session_1/a.mp4"]

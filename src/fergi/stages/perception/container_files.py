@@ -74,7 +74,9 @@ def _cut_off(stated: int, found: int) -> str | None:
 def _last_box_end(file: BinaryIO) -> int:
     """Give where the last box of an mp4 should end."""
     end = 0
-    while len(header := file.read(16)) >= 8:
+    while header := file.read(16):
+        if len(header) < 8:  # the head of another box was begun, or zeros pad the file
+            return end + 8 if any(header) else end
         size = int.from_bytes(header[:4], "big")
         if size == 1 and len(header) == 16:
             size = int.from_bytes(header[8:], "big")

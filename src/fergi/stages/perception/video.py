@@ -22,6 +22,8 @@ from fergi.stages.perception.container_files import fault_in_container, what_is_
 
 _ONE_FILE_ONLY = {"format_whitelist": "mov,matroska,webm,avi", "protocol_whitelist": "file"}
 """FFmpeg's names; mp4 is of the first kind."""
+_MOST_PIXEL_ASPECT = 4.0
+"""Of anamorphic video it is 2 at most; what is far off is an error in the file."""
 
 
 class _BreakError(Exception):
@@ -32,8 +34,8 @@ def video_frames(path: Path) -> Iterator[VideoFrame]:
     """Decode a video frame by frame, upright, in RGB, on one thread.
 
     Frames are yielded as they are decoded and none is kept, so memory does not grow with the
-    length of the video. Times are the container's, counted from the first frame; of frames that
-    have the same time the first is taken. A video that
+    length of the video. Times are the container's, counted from the first frame; of frames
+    with the same time, to the millisecond, the first is taken. A video that
     breaks off raises when the break is reached; what was yielded before is a part of the clip,
     and to be thrown away.
 
@@ -112,7 +114,7 @@ def _use_one_thread(path: Path, stream: VideoStream) -> None:
 
 
 def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    to_rgb = VideoReformatter()
+    to_rgb, pixel = VideoReformatter(), _pixel_aspect(stream)
     first, last = None, -1.0
     for picture in _decoded(container, stream):
         if picture.is_corrupt:
@@ -123,9 +125,10 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
         time = picture.time - first
         if time < last:
             raise _BreakError(f"its times go back after {last:g} s")
-        # Browsers set a time that would go back to that of the frame before.
-        if time > last:
-            yield VideoFrame(time, _upright(picture, to_rgb))
+        # Browsers set a time that would go back to that of the frame before. Times are told
+        # apart by milliseconds, which feature files keep.
+        if round(time, 3) > round(last, 3):
+            yield VideoFrame(time, _upright(picture, to_rgb, pixel))
         last = time
 
 
@@ -152,11 +155,21 @@ def _timed_by_place(container: InputContainer, stream: VideoStream) -> Iterator[
             yield picture
 
 
+def _pixel_aspect(stream: VideoStream) -> float:
+    """Give how many times as wide as high pixels are to be shown; 1 where nothing is said."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    if not 1 / _MOST_PIXEL_ASPECT <= aspect <= _MOST_PIXEL_ASPECT:
+        raise _BreakError(f"states pixels that are {aspect:g} times as wide as high")
+    return aspect
+
+
 def _upright(
-    picture: av.VideoFrame, to_rgb: VideoReformatter
+    picture: av.VideoFrame, to_rgb: VideoReformatter, pixel: float
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Convert to RGB, and turn as the container says the camera was held."""
-    image = to_rgb.reformat(picture, format="rgb24", threads=1).to_ndarray()
+    """Convert to RGB in square pixels, and turn as the container says the camera was held."""
+    # Stretched and never shrunk, so that nothing is lost.
+    width, height = round(picture.width * max(pixel, 1)), round(picture.height / min(pixel, 1))
+    image = to_rgb.reformat(picture, width, height, format="rgb24", threads=1).to_ndarray()
     quarters = round(picture.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
 

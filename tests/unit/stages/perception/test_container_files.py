@@ -70,6 +70,14 @@ def test_a_file_that_is_cut_off_says_how_much_is_there(
     assert fault == f"is cut off: it has 700 of {stated:,} bytes"
 
 
+@pytest.mark.parametrize("begun", range(4, 8))
+def test_an_mp4_that_ends_within_the_head_of_a_box_is_cut_off(tmp_path: Path, begun: int) -> None:
+    # Fewer bytes could be zeros of a size as well as zeros that pad the file.
+    whole = WHOLE["mp4"]
+    (tmp_path / "file").write_bytes(whole + _box(b"moof", bytes(50))[:begun])
+    assert "is cut off" in (fault_in_container(tmp_path / "file") or "")
+
+
 @pytest.mark.parametrize("missing", range(1, 39))
 def test_a_live_webm_that_is_cut_off_within_a_block_has_a_fault(
     tmp_path: Path, missing: int

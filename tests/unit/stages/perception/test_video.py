@@ -50,12 +50,15 @@ def _write(
     milliseconds: Sequence[int] | None = None,
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
+    aspect: Fraction | None = None,
 ) -> Path:
     """Write a video, at 30 frames per second unless times are given."""
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=30, options=options or {})
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width, stream.pix_fmt = *images[0].shape[:2], pixels
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
         if milliseconds:
             stream.time_base = stream.codec_context.time_base = MILLISECOND
         for number, image in enumerate(images):
@@ -113,6 +116,35 @@ def test_a_gap_in_an_avi_stays_a_gap(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.avi", images, "mjpeg", "yuvj420p", milliseconds=milliseconds)
     times = [frame.time for frame in video_frames(path)]
     np.testing.assert_allclose(times, np.array(milliseconds) / 1000, atol=0.001)
+
+
+def test_of_frames_in_one_millisecond_the_first_is_taken(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.mp4", [_grey(level) for level in GREY_LEVELS], "mpeg4")
+    fast = tmp_path / "fast.mp4"
+    with av.open(str(path)) as source, av.open(str(fast), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(video=0)):
+            if packet.dts is not None:
+                packet.stream, packet.time_base = stream, Fraction(1, 10_000)
+                packet.pts = packet.dts = number * 4
+                container.mux(packet)
+    times = [frame.time for frame in video_frames(fast)]
+    assert [f"{time:.3f}" for time in times] == ["0.000", "0.001", "0.002", "0.003", "0.004"]
+
+
+@pytest.mark.parametrize(
+    ("aspect", "shape"),
+    [(Fraction(4, 3), (48, 85)), (Fraction(1, 2), (96, 64)), (Fraction(1), (48, 64))],
+)
+def test_pixels_become_square(tmp_path: Path, aspect: Fraction, shape: tuple[int, int]) -> None:
+    path = _write(tmp_path / "a.mp4", [_grey(90)] * 3, aspect=aspect)
+    assert {frame.image.shape[:2] for frame in video_frames(path)} == {shape}
+
+
+def test_pixels_that_no_camera_has_are_an_error(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.mp4", [_grey(90)] * 3, aspect=Fraction(5))
+    with pytest.raises(VideoError, match="5 times as wide as high"):
+        list(video_frames(path))
 
 
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
