@@ -339,6 +339,7 @@ class _Extraction:
                 wanted = None if face is None else face.described(NeutralSource.BASELINE)
                 then, now = shared_neutral(summary["neutral"]), shared_neutral(wanted)
                 if not is_same_neutral(then, now):
+                    self._run.skipped -= 1  # it was counted when it was found
                     reason = f"{clip.features.name} is there, compared with {_in_words(then)}"
                     self._fail(clip, f"{reason}, and now with {_in_words(now)}; {HOW_TO_REPLACE}")
 
