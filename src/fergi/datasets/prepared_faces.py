@@ -183,11 +183,15 @@ def prepared_faces(root: Path) -> PreparedFaces:
 def joined_faces(stores: Sequence[PreparedFaces]) -> PreparedFaces:
     """Put several stores together, such as invented faces and those of DISFA.
 
+    A picture that is in several of them, as in two sets of one seed, counts once.
+
     Raises:
-        UsageError: If they were not prepared in the same way.
+        UsageError: If they were not prepared in the same way, or one is given twice.
     """
     if len(stores) == 1:
         return stores[0]
+    if len({store.fingerprint for store in stores}) < len(stores):
+        raise UsageError("two of the stores hold the same faces; give each store once")
     if len({store.fingerprint.partition("-")[0] for store in stores}) > 1:
         raise UsageError(
             "the stores were not prepared in the same way, and a network would learn to tell them "
@@ -197,13 +201,15 @@ def joined_faces(stores: Sequence[PreparedFaces]) -> PreparedFaces:
     places = [
         store._places + np.array([start, 0]) for store, start in zip(stores, starts, strict=True)
     ]
-    return PreparedFaces(
-        pl.concat([store.table for store in stores], how="vertical_relaxed"),
+    table = pl.concat([store.table for store in stores], how="vertical_relaxed")
+    joined = PreparedFaces(
+        table,
         np.concatenate([store.labels for store in stores]),
         "+".join(store.fingerprint for store in stores),
         tuple(mapped for store in stores for mapped in store._maps),
         np.concatenate(places),
     )
+    return joined.where(pl.struct(table.columns).is_first_distinct())
 
 
 def _shard_table(sequence: FaceSequence, path: Path) -> pl.DataFrame:

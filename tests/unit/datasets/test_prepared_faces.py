@@ -92,6 +92,18 @@ def test_stores_can_be_joined(store: Path, tmp_path: Path) -> None:
     assert faces.fingerprint == "+".join(one.fingerprint for one in stores)
 
 
+def test_a_picture_that_is_in_two_stores_counts_once(store: Path, tmp_path: Path) -> None:
+    larger = _written(tmp_path / "larger", {"c": _shard(3), "b": _shard(2, 4)})
+    faces = joined_faces([prepared_faces(one) for one in (store, larger)])
+    assert faces.table["person"].to_list() == [*"aaabbbbccc"]
+    np.testing.assert_array_equal(faces.pictures(np.arange(7, 10)), _shard(3).pictures)
+
+
+def test_a_store_that_is_given_twice_is_refused(store: Path) -> None:
+    with pytest.raises(UsageError, match="give each store once"):
+        joined_faces([prepared_faces(store), prepared_faces(store)])
+
+
 def test_stores_that_were_prepared_in_other_ways_are_not_joined(
     store: Path, tmp_path: Path
 ) -> None:

@@ -1,11 +1,12 @@
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from fergi.datasets.invented_faces import read_invented_faces
-from fergi.errors import UsageError, WeightsError
+from fergi.errors import DatasetError, UsageError, WeightsError
 from fergi.files import read_table
 from fergi.provenance import provenance_path
 from fergi.synthesis.picture_set import TRUTH_FILE, PicturePlan, synthesize
@@ -94,5 +95,30 @@ def test_the_provenance_tells_the_plan(two_people: Path) -> None:
 
 def test_networks_can_be_trained_on_the_same_pictures(two_people: Path) -> None:
     found = read_invented_faces(two_people)
-    assert [sequence.person for sequence in found.sequences] == ["person-00000", "person-00001"]
+    assert len(found.sequences) == 2
     assert not found.oddities
+
+
+def test_people_of_one_seed_are_the_same_and_of_another_others(
+    two_people: Path, face_file: Path, tmp_path: Path
+) -> None:
+    plans = [PicturePlan(seed, neutrals=1, expressions=0) for seed in (0, 1, 2)]
+    for plan in plans:
+        synthesize(face_file, tmp_path / str(plan.seed), 1, plan)
+    people = [
+        {sequence.person for sequence in read_invented_faces(folder).sequences}
+        for folder in (two_people, *(tmp_path / str(plan.seed) for plan in plans))
+    ]
+    assert people == [
+        {"seed-1-person-00000", "seed-1-person-00001"},
+        {"person-00000"},
+        {"seed-1-person-00000"},
+        {"seed-2-person-00000"},
+    ]
+
+
+def test_a_plan_that_does_not_tell_the_seed_is_refused(two_people: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(two_people, tmp_path / "copy")
+    (copy / "plan.csv").write_text("colour\nred\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match="does not tell the seed"):
+        read_invented_faces(copy)
