@@ -22,6 +22,7 @@ from fergi.evaluation.folds import person_folds
 from fergi.evaluation.network_folds import FoldTraining
 from fergi.records.action_units import ACTION_UNITS, UNIT_NAMES
 from fergi.records.labelled_faces import FaceSequence
+from fergi.training.action_units import sequence_preparation
 from fergi.training.action_units.predictions import estimates
 from fergi.training.action_units.processes import Team
 from fergi.training.action_units.recipe import Recipe
@@ -412,6 +413,45 @@ def _shards(store: Path) -> dict[str, bytes]:
     """Read the whole shards of a store; what was being written has a hidden name."""
     files = (store / "shards").glob("[!.]*.safetensors")
     return {path.name: path.read_bytes() for path in files}
+
+
+def test_a_changed_preparation_that_is_stopped_leaves_no_store_to_train_from(
+    fergi: Run,
+    face_task: bytes,
+    own_trees: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = tmp_path / "store"
+    _prepare(fergi, own_trees, store)
+    first = own_trees / "DISFA" / "Images_LeftCamera" / "SN901" / "1.png"
+    first.rename(first.with_name("7.png"))
+    with monkeypatch.context() as patch:
+        patch.setattr(sequence_preparation, "write_shard", _stop)
+        assert _prepare(fergi, own_trees, store).exit_code != 0
+    result = fergi("au", "train", store, "-o", tmp_path / "n", *_options(QUICK))
+    assert result.exit_code == 1
+    assert "is not complete" in result.stderr
+    assert json.loads(_prepare(fergi, own_trees, store).stdout)["new"] == 5
+    assert len(prepared_faces(store)) == 89
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_preparation_of_the_same_never_makes_the_store_unusable(
+    fergi: Run,
+    face_task: bytes,
+    trees: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _prepare(fergi, trees, tmp_path / "store")
+    before = prepared_faces(tmp_path / "store").fingerprint
+    monkeypatch.setattr(FaceStore, "finish", _stop)
+    assert _prepare(fergi, trees, tmp_path / "store").exit_code != 0
+    assert prepared_faces(tmp_path / "store").fingerprint == before
 
 
 def test_two_workers_prepare_what_one_does(

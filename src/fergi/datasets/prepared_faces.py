@@ -22,13 +22,15 @@ import polars as pl
 from jaxtyping import Float, Int
 
 from fergi.datasets.face_shards import FACE_SIZE, MEASURES, Pictures, mapped_array
-from fergi.errors import DatasetError, UsageError
+from fergi.errors import DatasetError, OutputError, UsageError, brief
 from fergi.files import read_table, replacing, write_table
 from fergi.provenance import fingerprint, settings_hash
 from fergi.records.action_units import UNIT_NAMES
 from fergi.records.labelled_faces import FaceSequence, Oddity
 
 _RECIPE, _TABLE, _ODDITIES, _SHARDS = "recipe.json", "faces.parquet", "oddities.csv", "shards"
+_COLUMNS = ("dataset", "person", "sequence", "frame", *MEASURES, *UNIT_NAMES, "shard", "row")
+_PREPARE_AGAIN = "run fergi au prepare again, it goes on where it was"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,22 @@ class FaceStore:
         """Name the file of a part of a sequence."""
         name = f"{sequence.dataset}-{sequence.person}-{sequence.name}-{number:03d}.safetensors"
         return self.root / _SHARDS / name
+
+    def withdraw_table(self) -> None:
+        """Remove the table, before a shard that it may speak of is written.
+
+        A preparation that is stopped then leaves a store that is plainly not complete.
+
+        Raises:
+            OutputError: If the disk refuses.
+        """
+        try:
+            (self.root / _TABLE).unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot remove {self.root / _TABLE}: {brief(error)}; allow it, or choose another "
+                "folder, then run the same command again"
+            ) from error
 
     def finish(
         self, shards: Sequence[tuple[FaceSequence, Path]], oddities: Sequence[Oddity]
@@ -161,23 +179,42 @@ def prepared_faces(root: Path) -> PreparedFaces:
     """Open a store.
 
     Raises:
-        DatasetError: If it is not complete, or a file of it is missing or cut off.
+        DatasetError: If it is not complete, or a file of it is missing, cut off, or of another
+            preparation than the others.
     """
     recipe = FaceStore(root).recipe_sha256()
-    try:
-        table = read_table(root / _TABLE)
-    except OSError as error:
-        raise DatasetError(
-            f"{root}: is not complete ({_TABLE} is missing); run fergi au prepare again, "
-            "it goes on where it was"
-        ) from error
-    names = table["shard"].unique(maintain_order=True).to_list()
-    maps = tuple(mapped_array(root / _SHARDS / name) for name in names)
-    numbers = table["shard"].replace_strict(names, range(len(names)), return_dtype=pl.Int64)
-    places = np.column_stack([numbers.to_numpy(), table["row"].to_numpy()])
+    table = _table(root)
+    parts = table.partition_by("shard", maintain_order=True)
+    maps = tuple(_pictures_of(rows, root) for rows in parts)
+    numbers = np.repeat(np.arange(len(parts)), [len(rows) for rows in parts])
+    table = pl.concat(parts)
+    places = np.column_stack([numbers, table["row"].to_numpy()])
     facts = table.drop("shard", "row")
     labels = facts.select(UNIT_NAMES).fill_null(np.nan).to_numpy()
     return PreparedFaces(facts, labels, f"{recipe}-{fingerprint(facts)}", maps, places)
+
+
+def _table(root: Path) -> pl.DataFrame:
+    try:
+        return read_table(root / _TABLE).select(_COLUMNS)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        is_there = not isinstance(error, FileNotFoundError)
+        what = f"cannot be read: {brief(error)}" if is_there else "is missing"
+        raise DatasetError(
+            f"{root}: is not complete ({_TABLE} {what}); {_PREPARE_AGAIN}"
+        ) from error
+
+
+def _pictures_of(rows: pl.DataFrame, root: Path) -> np.ndarray:
+    """Map the pictures of a shard, which must be those that the table speaks of."""
+    path = root / _SHARDS / rows["shard"][0]
+    pictures, there = mapped_array(path), _shard_rows(path)
+    if len(pictures) != len(rows) or not rows.select(there.columns).equals(there):
+        raise DatasetError(
+            f"{root}: is not complete ({path.name} holds other pictures or labels than {_TABLE} "
+            f"says); {_PREPARE_AGAIN}"
+        )
+    return pictures
 
 
 def joined_faces(stores: Sequence[PreparedFaces]) -> PreparedFaces:
@@ -213,17 +250,21 @@ def joined_faces(stores: Sequence[PreparedFaces]) -> PreparedFaces:
 
 
 def _shard_table(sequence: FaceSequence, path: Path) -> pl.DataFrame:
+    table = _shard_rows(path).with_columns(
+        dataset=pl.lit(sequence.dataset),
+        person=pl.lit(sequence.person),
+        sequence=pl.lit(sequence.name),
+    )
+    return table.select(_COLUMNS)
+
+
+def _shard_rows(path: Path) -> pl.DataFrame:
+    """Read what a shard tells of its pictures."""
     tensors = {name: mapped_array(path, name) for name in ("frames", "labels", "measures")}
     count = len(tensors["frames"])
-    columns: dict[str, Any] = {
-        "dataset": [sequence.dataset] * count,
-        "person": [sequence.person] * count,
-        "sequence": [sequence.name] * count,
-        "frame": np.array(tensors["frames"]),
-    }
+    columns: dict[str, Any] = {"frame": np.array(tensors["frames"])}
     columns |= {name: np.array(tensors["measures"][:, at]) for at, name in enumerate(MEASURES)}
     columns |= {name: np.array(tensors["labels"][:, at]) for at, name in enumerate(UNIT_NAMES)}
     columns |= {"shard": [path.name] * count, "row": np.arange(count)}
-    texts = dict.fromkeys(("dataset", "person", "sequence", "shard"), pl.String)
-    table = pl.DataFrame(columns, schema_overrides=texts)
+    table = pl.DataFrame(columns, schema_overrides={"shard": pl.String})
     return table.with_columns(pl.col(UNIT_NAMES).fill_nan(None))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,26 @@ def test_a_shard_that_is_missing_or_cut_off_is_refused(store: Path) -> None:
             _all(prepared_faces(store))
     shard.unlink()
     with pytest.raises(DatasetError, match="no whole shard"):
+        prepared_faces(store)
+
+
+def test_a_shard_of_other_pictures_than_the_table_says_is_refused(store: Path) -> None:
+    path = next((store / "shards").glob("*-b-*"))
+    whole = _shard(2, 4)
+    fewer = Shard(whole.pictures[:3], whole.frames[:3], whole.labels[:3], whole.measures[:3])
+    others = replace(whole, frames=whole.frames[::-1]), replace(whole, labels=whole.labels[::-1])
+    for shard in (fewer, *others):
+        write_shard(path, shard, {"inputs": "b"})
+        with pytest.raises(DatasetError, match=r"is not complete \(disfa-b-left.*prepare again"):
+            prepared_faces(store)
+    write_shard(path, whole, {"inputs": "b"})
+    assert len(prepared_faces(store)) == 7
+
+
+@pytest.mark.parametrize("content", [b"no table", b""])
+def test_a_table_that_is_damaged_is_refused(store: Path, content: bytes) -> None:
+    (store / "faces.parquet").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"faces\.parquet cannot be read.*prepare again"):
         prepared_faces(store)
 
 

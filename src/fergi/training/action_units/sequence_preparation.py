@@ -211,6 +211,7 @@ def _write_part(
         "pictures": len(found.pictures),
         "oddities": [asdict(oddity) for oddity in found.oddities(task.sequence)],
     }
+    task.store.withdraw_table()
     write_shard(part.path, found.shard(task.sequence), description)
     return description
 
