@@ -12,6 +12,8 @@ from fergi.records.labelled_faces import Oddity, OddityKind, listed
 
 MAX_INTENSITY = 5
 
+_NOT_LABELLED = "counted as not labelled: get the data set's files again"
+
 SplitLine = Callable[[str], tuple[int, str]]
 """Turns a line into the number of a frame and the text of its intensity; or raises ValueError."""
 
@@ -43,29 +45,54 @@ def unit_labels(
     Returns:
         Frame → intensities, NaN where a unit is not labelled; frames in order.
     """
-    labels: dict[int, Float[np.ndarray, " units"]] = {}
     missing = [f"AU{unit}" for unit, file in files.items() if not file.is_file()]
     oddities.add(
         OddityKind.NO_UNIT_FILE,
         place,
         len(missing),
-        f"{', '.join(missing)}; counted as not labelled: get the data set's files again",
+        f"{', '.join(missing)}; {_NOT_LABELLED}",
     )
-    for unit, file in files.items():
-        if not file.is_file():
-            continue
-        column = ACTION_UNITS.index(unit)
-        text = file.read_text(encoding="utf-8", errors="replace")
-        lines = text.splitlines()[header:]
-        for frame, intensity in _intensities(lines, f"{place}/{file.name}", split, oddities):
-            row = labels.setdefault(frame, np.full(len(ACTION_UNITS), np.nan))
-            row[column] = intensity
-    return dict(sorted(labels.items()))
+    columns = {
+        unit: _column(file, f"{place}/{file.name}", split, header, oddities)
+        for unit, file in files.items()
+        if file.is_file()
+    }
+    frames = sorted(set().union(*(column.intensities for column in columns.values())))
+    for unit, column in columns.items():
+        column.note_missing(frames, f"{place}/{files[unit].name}", oddities)
+    labels = {frame: np.full(len(ACTION_UNITS), np.nan) for frame in frames}
+    for unit, column in columns.items():
+        for frame, intensity in column.intensities.items():
+            labels[frame][ACTION_UNITS.index(unit)] = intensity
+    return labels
 
 
-def _intensities(
-    lines: Iterable[str], place: str, split: SplitLine, oddities: Oddities
-) -> list[tuple[int, float]]:
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """The labels of one unit.
+
+    Attributes:
+        intensities: Frame → intensity; NaN where what is written is none.
+        unreadable: How many lines may hold a frame that is not in there.
+    """
+
+    intensities: dict[int, float]
+    unreadable: int
+
+    def note_missing(self, frames: list[int], place: str, oddities: Oddities) -> None:
+        """Note frames that other units have, unless unreadable lines, noted before, are why."""
+        missing = [frame for frame in frames if frame not in self.intensities]
+        if len(missing) > self.unreadable:
+            detail = f"frames {listed(missing)}; {_NOT_LABELLED}"
+            oddities.add(OddityKind.MISSING_LINE, place, len(missing), detail)
+
+
+def _column(file: Path, place: str, split: SplitLine, header: int, oddities: Oddities) -> _Column:
+    text = file.read_text(encoding="utf-8", errors="replace")
+    return _intensities(text.splitlines()[header:], place, split, oddities)
+
+
+def _intensities(lines: Iterable[str], place: str, split: SplitLine, oddities: Oddities) -> _Column:
     """Read the lines of one file; of a frame that stands there twice, the first line counts."""
     found: dict[int, float] = {}
     unreadable, repeated, outside = [], [], []
@@ -91,4 +118,4 @@ def _intensities(
         (OddityKind.OUT_OF_RANGE, outside, "frames", "counted as not labelled"),
     ):
         oddities.add(kind, place, len(numbers), f"{what} {listed(numbers)}; {done}")
-    return list(found.items())
+    return _Column(found, len(unreadable))

@@ -20,6 +20,7 @@ class OddityKind(StrEnum):
     UNREADABLE_LINE = "lines that cannot be read"
     REPEATED_FRAME = "frames labelled twice"
     NO_UNIT_FILE = "action units without a file"
+    MISSING_LINE = "frames that the file of an action unit lacks"
     NO_SEQUENCE = "cameras or trials without pictures"
     NO_LABELS = "cameras or trials without labels"
     BROKEN_PICTURE = "pictures that cannot be read"

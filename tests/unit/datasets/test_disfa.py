@@ -163,6 +163,11 @@ def _without_unit_file(disfa: Path) -> None:
     (disfa / "ActionUnit_Labels" / "SN001" / "SN001_au2.txt").unlink()
 
 
+def _with_truncated_unit_file(disfa: Path) -> None:
+    path = disfa / "ActionUnit_Labels" / "SN001" / "SN001_au2.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
 def _replace_line(disfa: Path, old: str, new: str) -> None:
     path = disfa / "ActionUnit_Labels" / "SN001" / "SN001_au2.txt"
     text = path.read_text()
@@ -184,6 +189,7 @@ LABELS = "disfa/ActionUnit_Labels/SN001"
         (_with_label_out_of_range, OddityKind.OUT_OF_RANGE, f"{LABELS}/SN001_au2.txt"),
         (_with_unreadable_line, OddityKind.UNREADABLE_LINE, f"{LABELS}/SN001_au2.txt"),
         (_with_repeated_frame, OddityKind.REPEATED_FRAME, f"{LABELS}/SN001_au2.txt"),
+        (_with_truncated_unit_file, OddityKind.MISSING_LINE, f"{LABELS}/SN001_au2.txt"),
         (_without_camera, OddityKind.NO_SEQUENCE, LEFT),
         (_without_unit_file, OddityKind.NO_UNIT_FILE, LABELS),
     ],
@@ -206,6 +212,17 @@ def test_a_label_that_is_no_intensity_is_missing_and_the_rest_is_kept(
     expected = _planted()
     expected[3, ACTION_UNITS.index(2)] = np.nan
     np.testing.assert_array_equal(read_disfa(disfa).sequences[0].labels, expected)
+
+
+def test_frames_that_one_unit_lacks_are_named_and_not_labelled(disfa: Path) -> None:
+    path = disfa / "ActionUnit_Labels" / "SN001" / "SN001_au2.txt"
+    path.write_text("")
+    faces = read_disfa(disfa)
+    assert _only_oddity(faces) == (OddityKind.MISSING_LINE, f"{LABELS}/SN001_au2.txt", 5)
+    assert "frames 1–5; counted as not labelled" in faces.oddities[0].detail
+    expected = _planted()
+    expected[:, ACTION_UNITS.index(2)] = np.nan
+    np.testing.assert_array_equal(faces.sequences[0].labels, expected)
 
 
 def test_of_a_frame_that_is_labelled_twice_the_first_line_counts(disfa: Path) -> None:
