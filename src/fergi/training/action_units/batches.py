@@ -15,6 +15,7 @@ from fergi.errors import TrainingError
 from fergi.provenance import settings_hash
 from fergi.seeds import random_stream
 from fergi.training.action_units.augmentation import Views, random_views
+from fergi.training.action_units.label_weights import MAX_INTENSITY
 from fergi.training.action_units.recipe import Recipe
 
 _AHEAD = 6
@@ -58,15 +59,24 @@ class Lesson:
     start_sha256: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse too few pictures.
+        """Refuse too few pictures, and labels that are no intensities.
 
         Raises:
-            TrainingError: If they do not fill one batch.
+            TrainingError: If they do not fill one batch, or a label is not from 0 to 5.
         """
         if len(self.faces) < self.recipe.batch:
             raise TrainingError(
                 f"there are {len(self.faces)} pictures to learn from, and a batch has "
                 f"{self.recipe.batch}; give more pictures, or a smaller --batch"
+            )
+        labels = self.faces.labels
+        odd = np.flatnonzero(((labels < 0) | (labels > MAX_INTENSITY)).any(axis=1))
+        if len(odd):
+            person, frame = self.faces.table.select("person", "frame").row(int(odd[0]))
+            raise TrainingError(
+                f"{len(odd)} of the pictures have a label that is no intensity from 0 to "
+                f"{MAX_INTENSITY}, such as {person}, frame {frame}; mend the labels, and run "
+                "fergi au prepare again"
             )
 
     @property

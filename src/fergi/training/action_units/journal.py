@@ -17,7 +17,7 @@ EVENT_FILE = "events.out.tfevents.0.fergi"
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """Means since the row before.
+    """Means since the row before, or since the checkpoint that a training went on from.
 
     Attributes:
         step: Steps done.

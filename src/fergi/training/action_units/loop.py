@@ -65,7 +65,8 @@ def train(
     """Train a network in place; where the folder holds a checkpoint, go on from there.
 
     A training that was killed and gone on from its checkpoint gives the same weights as one
-    that was not.
+    that was not. The last step ends with a checkpoint too, so that nothing is lost if the
+    network cannot be judged or written.
 
     Args:
         network: With its initial weights.
@@ -127,6 +128,25 @@ class _Course:
         self._scaler.update()
         self.step += 1
         return sums / self._parts
+
+    def require_numbers(self, losses: list[float]) -> None:
+        """Refuse losses that are no numbers.
+
+        Raises:
+            TrainingError: If there are such.
+        """
+        if all(abs(loss) < float("inf") for loss in losses):
+            return
+        advice = (
+            f"; the checkpoint there is of the settings of now: choose another --out, or remove "
+            f"{self._path}"
+            if self._path.exists()
+            else ""
+        )
+        raise TrainingError(
+            f"after step {self.step} the loss is no number any more; lower the learning rates, or "
+            f"choose another precision{advice}"
+        )
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -191,7 +211,7 @@ def _follow(
         is_last = course.step == lesson.steps
         if course.step % options.log_steps == 0 or is_last:
             means = team.averaged(sums / counted).tolist()
-            _require_numbers(means, course.step)
+            course.require_numbers(means)
             now = time.perf_counter()
             if journal:
                 journal.write(
@@ -207,18 +227,10 @@ def _follow(
                     )
                 )
             sums, counted, since = torch.zeros_like(sums), 0, now
-        if course.step % options.checkpoint_steps == 0 and not is_last:
-            _require_numbers(sums.tolist(), course.step)
+        if course.step % options.checkpoint_steps == 0 or is_last:
+            course.require_numbers(sums.tolist())
             course.save()
         progress(course.step, lesson.steps)
-
-
-def _require_numbers(losses: list[float], step: int) -> None:
-    if not all(abs(loss) < float("inf") for loss in losses):
-        raise TrainingError(
-            f"after step {step} the loss is no number any more; lower the learning rates, or "
-            "choose another precision; the last checkpoint is from before"
-        )
 
 
 def _optimiser(network: ActionUnitNetwork, recipe: Recipe, team: Team) -> torch.optim.Optimizer:

@@ -4,11 +4,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed
 
 from fergi.errors import UsageError
+
+_PATIENCE = timedelta(days=7)
+"""How long processes wait for each other: the first judges a network while the others wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,8 @@ def joined_team(device: str) -> Iterator[Team]:
     if size == 1:
         yield Team(0, 1, chosen)
         return
-    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    backend = "nccl" if chosen.type == "cuda" else "gloo"
+    distributed.init_process_group(backend, timeout=_PATIENCE)
     try:
         yield Team(rank, size, chosen)
     finally:

@@ -1,10 +1,14 @@
 """How the network is trained: all that its weights depend on, beside the pictures."""
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from fergi.errors import UsageError
 from fergi.stages.perception.estimators.networks.layout import BLOCKS, WIDTH
+
+_LAST_SEED = 2**64 - 1
+"""The last that torch takes."""
 
 
 class Precision(StrEnum):
@@ -59,6 +63,16 @@ class Recipe:
         for name in ("width", "epochs", "batch"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        for name in ("body_rate", "last_rate", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be 0 or more, finite")
+        if not 0 <= self.seed <= _LAST_SEED:
+            raise UsageError(f"seed is {self.seed}; it must be from 0 to {_LAST_SEED}")
+        if self.forward_batch is not None and self.forward_batch < 1:
+            raise UsageError(
+                f"forward_batch is {self.forward_batch}; it must be 1 or more, or left out for "
+                "the whole batch"
+            )
         if self.batch % self.part:
             raise UsageError(
                 f"a batch of {self.batch} cannot be split into parts of {self.part}; "

@@ -5,7 +5,9 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,7 +21,7 @@ from fergi.training.action_units.batches import Lesson
 from fergi.training.action_units.journal import LOG_FILE, read_log
 from fergi.training.action_units.loop import CHECKPOINT_FILE, RunOptions, train
 from fergi.training.action_units.networks import initial_network
-from fergi.training.action_units.processes import Team
+from fergi.training.action_units.processes import Team, joined_team
 from fergi.training.action_units.recipe import Precision, Recipe
 
 RECIPE = Recipe(depth=18, width=2, epochs=2, batch=4, body_rate=1e-3, last_rate=1e-3)
@@ -147,8 +149,38 @@ def test_a_checkpoint_that_is_no_checkpoint_is_refused(
 
 def test_a_loss_that_is_no_number_ends_the_training(faces: PreparedFaces, tmp_path: Path) -> None:
     recipe = replace(RECIPE, body_rate=1e30, last_rate=1e30)
-    with pytest.raises(TrainingError, match="the loss is no number any more"):
-        _trained(faces, tmp_path, recipe)
+    with pytest.raises(TrainingError, match="the loss is no number any more") as first:
+        _trained(faces, tmp_path / "first", recipe, RunOptions(log_steps=1))
+    assert "checkpoint" not in str(first.value)
+    with pytest.raises(TrainingError, match=r"choose another --out, or remove .*checkpoint"):
+        _trained(faces, tmp_path / "second", recipe)
+
+
+def test_a_training_that_is_done_is_not_done_again(faces: PreparedFaces, tmp_path: Path) -> None:
+    """So that nothing is lost if the network could not be judged or written."""
+    first = _trained(faces, tmp_path, options=RunOptions())
+    log = (tmp_path / LOG_FILE).read_bytes()
+    _require_equal(_trained(faces, tmp_path, options=RunOptions()), first)
+    assert (tmp_path / LOG_FILE).read_bytes() == log
+
+
+def test_labels_that_are_no_intensities_are_refused(faces: PreparedFaces) -> None:
+    labels = faces.labels.copy()
+    labels[3, 0] = 6
+    with pytest.raises(TrainingError, match=r"1 of the pictures .* such as P0, frame 3; mend"):
+        Lesson(replace(faces, labels=labels), None, RECIPE)
+
+
+def test_processes_wait_while_the_first_judges_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default after 10 to 30 minutes they would give up; DISFA takes longer."""
+    given: dict[str, timedelta] = {}
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(
+        "torch.distributed.init_process_group", lambda _name, **kw: given.update(kw)
+    )
+    monkeypatch.setattr("torch.distributed.destroy_process_group", lambda: None)
+    with joined_team("cpu"):
+        assert given["timeout"] >= timedelta(days=1)
 
 
 def test_a_processor_trains_in_bf16_and_not_in_fp16(faces: PreparedFaces, tmp_path: Path) -> None:
@@ -181,9 +213,16 @@ def test_too_few_pictures_for_a_batch_are_refused(faces: PreparedFaces) -> None:
         ({"depth": 51}, "there is no iResNet-51"),
         ({"width": 0}, "width is 0"),
         ({"forward_batch": 3}, "a batch of 4 cannot be split into parts of 3"),
+        ({"forward_batch": 0}, "forward_batch is 0"),
+        ({"forward_batch": -2}, "forward_batch is -2"),
+        ({"body_rate": -1.0}, "body_rate is -1.0"),
+        ({"last_rate": float("nan")}, "last_rate is nan"),
+        ({"weight_decay": float("inf")}, "weight_decay is inf"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**64}, "it must be from 0 to 18446744073709551615"),
     ],
 )
-def test_a_recipe_that_makes_no_sense_is_refused(changes: dict[str, int], message: str) -> None:
+def test_a_recipe_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         replace(RECIPE, **changes)
 
