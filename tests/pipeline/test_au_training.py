@@ -290,10 +290,15 @@ def test_initial_weights_bring_their_licence_and_fit_or_are_refused(
     still = _options(replace(QUICK, body_rate=1e-12))
     result = fergi("au", "train", small_store, "-o", tmp_path / "second", *options, *still)
     assert result.exit_code == 0, result.output
+    other = [*options[:-1], "CC0"]
+    result = fergi("au", "train", small_store, "-o", tmp_path / "second", *other, *still)
+    assert result.exit_code == 1
+    assert "now it would be" in result.stderr
     networks = [
         read_trained(tmp_path / name / "network.safetensors") for name in ("first", "second")
     ]
     assert "initial weights: CC-BY-NC-4.0" in networks[1].licence
+    assert "DISFA's agreement" in networks[1].licence
     weights = [one.network.layer4[0].conv1.weight for one in networks]
     torch.testing.assert_close(weights[0], weights[1])
     wide = _options(replace(QUICK, width=4))
@@ -302,9 +307,72 @@ def test_initial_weights_bring_their_licence_and_fit_or_are_refused(
     assert "give weights of the same depth" in result.stderr
 
 
+def test_whom_the_initial_weights_have_seen_cannot_be_held_out(
+    fergi: Run, small_store: Path, tmp_path: Path
+) -> None:
+    start = tmp_path / "first" / "network.safetensors"
+    fergi("au", "train", small_store, "-o", tmp_path / "first", *_options(QUICK))
+    options = ["--start", start, "--folds", "3", "--fold", "1", *_options(QUICK)]
+    result = fergi("au", "train", small_store, "-o", tmp_path / "leak", *options)
+    assert result.exit_code == 2
+    assert "network.safetensors: has seen SN" in result.stderr
+    assert not (tmp_path / "leak").exists()
+
+
+@pytest.fixture
+def restless_store(tmp_path: Path) -> Path:
+    """Six people, of whom the first never rests."""
+    table = pl.read_parquet(DATA / "disfa_miniature_faces.parquet")
+    names = [f"SN{number}" for number in range(901, 907)]
+    is_first = pl.col("person") == names[0]
+    chosen = table.filter(pl.col("person").is_in(names))
+    raised = pl.when(is_first).then(3).otherwise(pl.col("AU1")).alias("AU1")
+    return _written(chosen.with_columns(raised), tmp_path / "restless")
+
+
+def test_people_who_are_left_out_are_named_and_end_in_status_1(
+    fergi: Run, restless_store: Path, tmp_path: Path
+) -> None:
+    calibrated = _options(replace(QUICK, is_calibrated=True))
+    options = ["--folds", "6", "--fold", "1", *calibrated]
+    result = fergi("au", "train", restless_store, "-o", tmp_path / "held-out", *options)
+    assert result.exit_code == 1, result.output
+    assert "SN901: has no picture in which every unit rests; left out" in result.stderr
+    card = (tmp_path / "held-out" / "fold-1" / "network.md").read_text(encoding="utf-8")
+    assert "Nothing: of none of the people held out" in card
+    result = fergi("au", "train", restless_store, "-o", tmp_path / "all", *calibrated)
+    assert result.exit_code == 1
+    assert "SN901: has no picture in which every unit rests; left out" in result.stderr
+
+
+def test_a_training_that_could_not_be_judged_goes_on_with_the_judgement(
+    fergi: Run, small_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--folds", "3", "--fold", "1", *_options(QUICK)]
+    folder = tmp_path / "n" / "fold-1"
+    with monkeypatch.context() as patch:
+        patch.setattr("fergi.training.action_units.trained.write_model", _killed)
+        fergi("au", "train", small_store, "-o", tmp_path / "n", *words)
+    assert not (folder / "network.safetensors").exists()
+    assert (folder / "network.safetensors.json").exists()
+    log = (folder / "log.csv").read_bytes()
+    result = fergi("au", "train", small_store, "-o", tmp_path / "n", *words)
+    assert result.exit_code == 0, result.output
+    assert (folder / "log.csv").read_bytes() == log
+    (folder / "checkpoint.safetensors").touch()  # as a kill right after the network leaves it
+    fergi("au", "train", small_store, "-o", tmp_path / "n", *words)
+    assert not (folder / "checkpoint.safetensors").exists()
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--body-rate", "-1"], "body_rate is -1.0; it must be 0 or more"),
+        (["--start-licence", "MIT"], "--start-licence is that of the weights of --start"),
         (["--precision", "fp8"], "there is no precision 'fp8'"),
         (["--fold", "1"], "--fold chooses one of the folds"),
         (["--folds", "3", "--fold", "4"], "there is no fold 4 of 3"),

@@ -73,10 +73,7 @@ def prepare(
     counts: Counter[str] = Counter()
     for oddity in found.oddities:
         counts[oddity.kind.value] += oddity.count
-    problems = [
-        *(oddity.problem() for oddity in found.oddities),
-        *(Problem(failure.name, failure.reason) for failure in found.failures),
-    ]
+    problems = [oddity.problem() for oddity in found.oddities]
     facts: dict[str, Any] = {"pictures": found.pictures, "new": found.new}
     facts |= {"odd": dict(counts)} if counts else {}
     print_summary({**facts, "written": str(out)}, problems, quiet=quiet, as_json=as_json)
@@ -112,8 +109,11 @@ def train_network(
         typer.Option(metavar="FILE", help="Face-recognition weights; by default from scratch."),
     ] = None,
     start_licence: Annotated[
-        str, typer.Option(help="Their licence, for the model card.")
-    ] = "unknown",
+        str | None,
+        typer.Option(
+            help="Their licence, for the model card; networks of fergi say theirs themselves."
+        ),
+    ] = None,
     folds: Annotated[
         int, typer.Option(min=0, help="Train one network for each fold of people; 0: on everyone.")
     ] = 0,
@@ -156,10 +156,15 @@ def train_network(
         train_mesh(stores, out, seed=seed, workers=workers, quiet=quiet, as_json=as_json)
         return
     with needing_extras():
-        from fergi.evaluation.network_folds import FoldTraining, Start
+        from fergi.evaluation.network_folds import FoldTraining
         from fergi.training.action_units.loop import RunOptions
         from fergi.training.action_units.processes import joined_team
         from fergi.training.action_units.recipe import Precision, Recipe
+        from fergi.training.action_units.start import known_start
+    if start is None and start_licence is not None:
+        raise UsageError(
+            "--start-licence is that of the weights of --start; name them, or leave it out"
+        )
     if precision not in set(Precision):
         raise UsageError(f"there is no precision '{precision}'; choose fp32, bf16 or fp16")
     recipe = Recipe(
@@ -176,18 +181,25 @@ def train_network(
         seed=seed,
     )
     options = RunOptions(checkpoint_steps, log_steps, is_deterministic=deterministic)
-    initial = None if start is None else Start(start, start_licence)
+    initial = None if start is None else known_start(start, start_licence)
     faces = _opened(stores)
+    all_problems: list[Problem] = []
     with joined_team(device) as team:
         recipe = recipe.shared_by(team.size)
         is_quiet = quiet or as_json or not team.is_first
-        for number, held_out in _held_out(faces.people, folds, fold):
-            folder = out / f"fold-{number}" if number else out
-            task = FoldTraining(faces, held_out, recipe, initial, folder)
+        tasks = {
+            number: FoldTraining(
+                faces, held_out, recipe, initial, out / f"fold-{number}" if number else out
+            )
+            for number, held_out in _held_out(faces.people, folds, fold)
+        }
+        for number, task in tasks.items():
             with progress_bar(_title(number, folds), quiet=is_quiet) as progress:
                 facts, problems = task.run(team, options, progress)
             if team.is_first:
                 print_summary(facts, problems, quiet=quiet, as_json=as_json)
+            all_problems += problems
+    finish(all_problems)
 
 
 def evaluate_network(

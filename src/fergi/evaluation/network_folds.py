@@ -23,30 +23,18 @@ from fergi.training.action_units.licences import network_licence
 from fergi.training.action_units.loop import CHECKPOINT_FILE, PLAIN_RUN, RunOptions, train
 from fergi.training.action_units.networks import ActionUnitNetwork, initial_network, start_from
 from fergi.training.action_units.origin import Origin
-from fergi.training.action_units.predictions import Estimates, estimates
+from fergi.training.action_units.predictions import WRITTEN_HEAD, Estimates, estimates
 from fergi.training.action_units.processes import Team
 from fergi.training.action_units.recipe import Recipe
+from fergi.training.action_units.start import Start
 from fergi.training.action_units.trained import (
     NETWORK_FILE,
     TrainedNetwork,
-    require_training,
+    require_origin,
     write_trained,
 )
 
 AGREEMENT_FILE = "agreement.csv"
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Initial weights that are not drawn.
-
-    Attributes:
-        path: Of the file.
-        licence: As the user states it.
-    """
-
-    path: Path
-    licence: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +55,20 @@ class FoldTraining:
     start: Start | None
     folder: Path
 
+    def __post_init__(self) -> None:
+        """Refuse initial weights that have seen whom the network must not see.
+
+        Raises:
+            UsageError: If they have.
+        """
+        known = sorted({*self.held_out}.intersection(self.start.people if self.start else ()))
+        if self.start and known:
+            shown = ", ".join(known[:5]) + (" …" if len(known) > 5 else "")
+            raise UsageError(
+                f"{self.start.path}: has seen {shown}, whom this training holds out; start from "
+                "weights that have not, or hold no one out"
+            )
+
     def run(
         self, team: Team, options: RunOptions = PLAIN_RUN, progress: Progress = unreported
     ) -> tuple[dict[str, Any], list[Problem]]:
@@ -78,43 +80,50 @@ class FoldTraining:
             progress: Told after each step.
 
         Returns:
-            What to say of it, and who could not be learned from.
+            What to say of it, and who could not be learned from, or not be judged.
         """
         seen, problems = learnable(self._part(is_held_out=False), self.recipe.is_calibrated)
+        unseen, unmeasured = learnable(self._part(is_held_out=True), self.recipe.is_calibrated)
+        problems += unmeasured
         network = initial_network(self.recipe)
         checkpoint = None if self.start is None else start_from(network, self.start.path)
         digest = None if checkpoint is None else checkpoint.sha256
         neutrals = _neutrals(seen, self.recipe.is_calibrated)
         lesson = Lesson(seen, neutrals, self.recipe, digest)
+        origin = self._origin(lesson, unseen)
+        facts: dict[str, Any] = {"already_there": str(self.folder)}
         if (self.folder / NETWORK_FILE).exists():
-            require_training(self.folder / NETWORK_FILE, lesson.identity)
-            return {"already_there": str(self.folder)}, problems
-        train(network, lesson, self.folder, team, options, progress)
-        facts: dict[str, Any] = {"people": len(seen.people), "pictures": len(seen)}
-        if team.is_first:
-            agreement = self._measured(network, team)
-            write_trained(self.folder, network, self._origin(lesson), agreement)
-            (self.folder / CHECKPOINT_FILE).unlink(missing_ok=True)
-            facts |= {} if agreement is None else mean_agreement(agreement)
+            require_origin(self.folder / NETWORK_FILE, origin)
+        else:
+            train(network, lesson, self.folder, team, options, progress)
+            facts = {"people": len(seen.people), "pictures": len(seen)}
+            if team.is_first:
+                agreement = self._measured(network, unseen, team)
+                write_trained(self.folder, network, origin, agreement)
+                facts |= {} if agreement is None else mean_agreement(agreement)
+            facts |= {"written": str(self.folder)}
         team.wait()
-        return {**facts, "written": str(self.folder)}, problems
+        if team.is_first:
+            (self.folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+        return facts, problems
 
     def _part(self, *, is_held_out: bool) -> PreparedFaces:
         condition = pl.col("person").is_in(self.held_out)
         return self.faces.where(condition if is_held_out else ~condition)
 
-    def _measured(self, network: ActionUnitNetwork, team: Team) -> pl.DataFrame | None:
-        is_calibrated = self.recipe.is_calibrated
-        unseen, _ = learnable(self._part(is_held_out=True), is_calibrated)
+    def _measured(
+        self, network: ActionUnitNetwork, unseen: PreparedFaces, team: Team
+    ) -> pl.DataFrame | None:
         if not len(unseen):
             return None
-        found = estimates(network, unseen, _neutrals(unseen, is_calibrated), team.device)
+        neutrals = _neutrals(unseen, self.recipe.is_calibrated)
+        found = estimates(network, unseen, neutrals, team.device)
         agreement = agreement_of_heads(found.heads(), unseen.labels.astype(float), unseen.table)
         write_table(agreement, self.folder / AGREEMENT_FILE)
         return agreement
 
-    def _origin(self, lesson: Lesson) -> Origin:
-        seen = lesson.faces
+    def _origin(self, lesson: Lesson, unseen: PreparedFaces) -> Origin:
+        seen, start = lesson.faces, self.start
         counts = seen.table["dataset"].value_counts().sort("dataset").rows()
         datasets = {str(name): int(count) for name, count in counts}
         return Origin(
@@ -124,9 +133,13 @@ class FoldTraining:
             held_out=self.held_out,
             faces=self.faces.fingerprint,
             training=lesson.identity,
-            licence=network_licence(datasets, self.start.licence if self.start else None),
-            start=self.start.path.name if self.start else None,
+            licence=network_licence(datasets, start.licences if start else ()),
+            start=start.path.name if start else None,
             start_sha256=lesson.start_sha256,
+            start_people=start.people if start else (),
+            start_datasets=start.datasets if start else (),
+            start_is_foreign=start.is_foreign if start else False,
+            unmeasured=tuple(one for one in self.held_out if one not in unseen.people),
         )
 
 
@@ -210,9 +223,9 @@ def learnable(faces: PreparedFaces, is_calibrated: bool) -> tuple[PreparedFaces,
 
 
 def mean_agreement(agreement: pl.DataFrame) -> dict[str, Any]:
-    """Say how good the mean of both heads is, over all units of each data set."""
-    rows = agreement.filter((pl.col("unit") == MEAN) & (pl.col("head") == "mean"))
-    return {
+    """Say how good the head is whose estimates are written, over all units of each data set."""
+    rows = agreement.filter((pl.col("unit") == MEAN) & (pl.col("head") == WRITTEN_HEAD))
+    return {"head": WRITTEN_HEAD} | {
         f"{row['dataset']}_{name}": row[name]
         for row in rows.iter_rows(named=True)
         for name in ("icc", "mae")

@@ -5,6 +5,7 @@ import polars as pl
 from fergi.datasets.invented_faces import INVENTED
 from fergi.training.action_units.licences import SHAREABLE
 from fergi.training.action_units.origin import Origin
+from fergi.training.action_units.predictions import WRITTEN_HEAD
 
 _COLUMNS = ("icc", "icc_within", "pcc", "mae", "mse", "f1")
 
@@ -21,6 +22,11 @@ Union.
 _INVENTED = """\
 It has seen no real face, so on real ones it may be far worse than the figures say; measure it on
 labelled real faces before you rely on it.
+"""
+
+_TAUGHT_BY_INVENTED = """\
+It has learned action units from invented faces alone, so on real ones it may be far worse than the
+figures say; measure it on labelled real faces before you rely on it.
 """
 
 _RESEARCH = """\
@@ -47,7 +53,7 @@ def model_card(origin: Origin, agreement: pl.DataFrame | None) -> str:
             _architecture(origin),
             _data(origin),
             _recipe(origin),
-            _measured(agreement),
+            _measured(origin, agreement),
             _USE,
             _licence(origin),
         ]
@@ -82,12 +88,18 @@ def _data(origin: Origin) -> str:
         lines.append(f"Held out: {count} people: {_named(origin.held_out)}.")
     else:
         lines.append("Nobody in the data was held out.")
-    lines.append(
-        f"Initial weights: {origin.start} (SHA-256 {origin.start_sha256})."
-        if origin.start
-        else "Initial weights: drawn, no face-recognition network."
-    )
+    lines.append(_start(origin))
     return "\n".join(lines) + f"\nFingerprint of the pictures: `{origin.faces}`.\n"
+
+
+def _start(origin: Origin) -> str:
+    if origin.start is None:
+        return "Initial weights: drawn, no face-recognition network."
+    file = f"Initial weights: {origin.start} (SHA-256 {origin.start_sha256})"
+    if not origin.start_people:
+        return f"{file}."
+    data, people = " and ".join(origin.start_datasets), origin.start_people
+    return f"{file}, trained on pictures of {data}; {len(people)} people: {_named(people)}."
 
 
 def _named(people: tuple[str, ...]) -> str:
@@ -104,17 +116,23 @@ def _recipe(origin: Origin) -> str:
     )
 
 
-def _measured(agreement: pl.DataFrame | None) -> str:
-    if agreement is None or agreement.is_empty():
+def _measured(origin: Origin, agreement: pl.DataFrame | None) -> str:
+    if not origin.held_out:
         return (
             "**Measured.** Nothing: no one was held out. Train with `--folds` to learn what such a "
             "network is worth on people that it has not seen.\n"
         )
-    rows = agreement.filter(pl.col("head") == "mean")
+    if agreement is None or agreement.is_empty():
+        return (
+            "**Measured.** Nothing: of none of the people held out is there a picture in which "
+            "every unit rests, to compare with.\n"
+        )
+    rows = agreement.filter(pl.col("head") == WRITTEN_HEAD)
     lines = [
         (
-            "**Measured** on the people held out (mean of both heads; ICC(3,1) over all "
-            "pictures, and within people; F1 of intensity 2 or more; – where nothing can be said):"
+            f"**Measured** on the people held out ({WRITTEN_HEAD} head, whose intensities "
+            "`fergi extract` writes; ICC(3,1) over all pictures, and within people; F1 of "
+            "intensity 2 or more; – where nothing can be said):"
         ),
         "",
         "| data | unit | " + " | ".join(_COLUMNS) + " |",
@@ -123,6 +141,9 @@ def _measured(agreement: pl.DataFrame | None) -> str:
     for row in rows.iter_rows(named=True):
         values = " | ".join(_number(row[name]) for name in _COLUMNS)
         lines.append(f"| {row['dataset']} | {row['unit']} | {values} |")
+    if origin.unmeasured:
+        named = _named(origin.unmeasured)
+        lines += ["", f"Not measured, for want of a picture in which every unit rests: {named}."]
     return "\n".join(lines) + "\n"
 
 
@@ -132,8 +153,11 @@ def _number(value: float | None) -> str:
 
 def _licence(origin: Origin) -> str:
     is_shareable = origin.licence == SHAREABLE
-    is_invented = set(origin.datasets) == {INVENTED}
-    return (
-        f"**Licence.** {origin.licence}\n\n{'' if is_shareable else _RESEARCH}"
-        f"{_INVENTED if is_invented else ''}"
-    )
+    return f"**Licence.** {origin.licence}\n\n{'' if is_shareable else _RESEARCH}{_reality(origin)}"
+
+
+def _reality(origin: Origin) -> str:
+    """Warn of a network that real faces have not taught."""
+    if {*origin.datasets, *origin.start_datasets} != {INVENTED}:
+        return ""
+    return _TAUGHT_BY_INVENTED if origin.start_is_foreign else _INVENTED

@@ -14,22 +14,20 @@ _OF_DATASETS = {
 }
 
 
-def network_licence(datasets: Iterable[str], start: str | None) -> str:
+def network_licence(datasets: Iterable[str], start: Iterable[str] = ()) -> str:
     """Tell what the data and the initial weights allow.
 
     Args:
         datasets: Names of those that a network learned from.
-        start: Licence of its initial weights, as the user states it; None if they were drawn.
+        start: Licences of its initial weights; none if they were drawn.
 
     Returns:
         `"MIT"` if everything may be shared, or else every licence that binds.
 
     Example:
-        >>> network_licence(["invented"], None)
+        >>> network_licence(["invented"])
         'MIT'
     """
     licences = [_OF_DATASETS.get(name, f"unknown ({name})") for name in sorted(datasets)]
-    if start is not None:
-        licences.append(f"initial weights: {start}")
-    binding = [one for one in dict.fromkeys(licences) if one != SHAREABLE]
+    binding = [one for one in dict.fromkeys((*licences, *start)) if one != SHAREABLE]
     return "; ".join(binding) or SHAREABLE

@@ -16,6 +16,9 @@ from fergi.training.action_units.networks import ActionUnitNetwork
 _BATCH = {"cpu": 32}
 _GPU_BATCH = 256
 
+WRITTEN_HEAD = "regression"
+"""The head whose estimates `fergi extract` writes."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimates:

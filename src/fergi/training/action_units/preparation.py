@@ -9,10 +9,11 @@ from typing import Any
 
 from fergi.datasets.face_shards import FACE_SIZE
 from fergi.datasets.prepared_faces import FaceStore
+from fergi.errors import OutputError
 from fergi.execution.choice import Workplace, executor
 from fergi.execution.protocol import Failure, Hear, Perform, Tell
 from fergi.progress import Progress, unreported
-from fergi.records.labelled_faces import FaceSequence, Oddity
+from fergi.records.labelled_faces import FaceSequence, Oddity, OddityKind
 from fergi.stages.perception.faces import FaceLandmarker
 from fergi.training.action_units.sequence_preparation import (
     PreparedSequence,
@@ -31,14 +32,12 @@ class Preparation:
     Attributes:
         pictures: How many pictures the store holds.
         new: How many of them were not there before.
-        oddities: All that was odd.
-        failures: Sequences that could not be prepared at all.
+        oddities: All that was odd; also sequences that could not be prepared at all.
     """
 
     pictures: int
     new: int
     oddities: tuple[Oddity, ...]
-    failures: tuple[Failure, ...]
 
 
 def prepare_faces(
@@ -74,13 +73,13 @@ def prepare_faces(
     tasks = [PrepareSequence(sequence, store, recipe) for sequence in sequences]
     hear = _counted(sum(len(sequence.frames) for sequence in sequences), progress)
     with executor(partial(_preparer, face_model), Workplace(workers)) as workplace:
-        outcomes = list(workplace.outcomes(tasks, hear))
+        outcomes = [_unless_refused(found) for found in workplace.outcomes(tasks, hear)]
     results = [
         (sequence, found)
         for sequence, found in zip(sequences, outcomes, strict=True)
         if isinstance(found, PreparedSequence)
     ]
-    all_oddities = (*oddities, *(odd for _, found in results for odd in found.oddities))
+    all_oddities = (*oddities, *(odd for found in outcomes for odd in _oddities(found)))
     store.finish(
         [(sequence, shard) for sequence, found in results for shard in found.shards], all_oddities
     )
@@ -88,8 +87,22 @@ def prepare_faces(
         pictures=sum(found.pictures for _, found in results),
         new=sum(found.new for _, found in results),
         oddities=all_oddities,
-        failures=tuple(found for found in outcomes if isinstance(found, Failure)),
     )
+
+
+def _unless_refused(
+    found: PreparedSequence | Failure | OutputError,
+) -> PreparedSequence | Failure:
+    """Give what came of a sequence, unless the disk refused it, as it would refuse the others."""
+    if isinstance(found, OutputError):
+        raise found
+    return found
+
+
+def _oddities(found: PreparedSequence | Failure) -> tuple[Oddity, ...]:
+    if isinstance(found, Failure):
+        return (Oddity(OddityKind.NOT_PREPARED, found.name, 1, found.reason),)
+    return found.oddities
 
 
 def preparation_recipe(face_model: bytes) -> dict[str, Any]:
@@ -121,7 +134,10 @@ def _preparer(face_model: bytes) -> Perform:
     """Load the face networks, once in each worker."""
     landmarker = FaceLandmarker(face_model)
 
-    def perform(task: PrepareSequence, tell: Tell) -> PreparedSequence:
-        return prepared_sequence(task, landmarker, tell)
+    def perform(task: PrepareSequence, tell: Tell) -> PreparedSequence | OutputError:
+        try:
+            return prepared_sequence(task, landmarker, tell)
+        except OutputError as error:
+            return error  # raised, it would count as a failure of this task alone
 
     return perform

@@ -14,13 +14,16 @@ from fergi.stages.perception.video import video_frames
 
 Image = UInt8[np.ndarray, "height width 3"]
 
+NoPicture = str | OSError
+"""Why there is none: what is known of it, which may be nothing, or that the disk refused it."""
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _EIGHT_BITS_RGB = b"\x08\x02"
 
 
 def sequence_pictures(
     sequence: FaceSequence, positions: Sequence[int]
-) -> Iterator[tuple[int, Image | str]]:
+) -> Iterator[tuple[int, Image | NoPicture]]:
     """Open pictures of a sequence.
 
     Args:
@@ -28,21 +31,32 @@ def sequence_pictures(
         positions: Which of them.
 
     Yields:
-        Each position, and its picture in RGB; or why there is none, if more can be said than
-        that it does not open. Positions of a video come in the order of its frames.
+        Each position, and its picture in RGB, or why there is none. Positions of a video come in
+        the order of its frames.
     """
     if not positions:
         return
     if sequence.files:
         for position in positions:
-            picture = opened_picture(sequence.source / sequence.files[position])
-            yield position, "" if picture is None else picture
+            yield position, _picture(sequence.source / sequence.files[position])
         return
     yield from _video_pictures(sequence, positions)
 
 
+def _picture(path: Path) -> Image | NoPicture:
+    try:
+        picture = opened_picture(path)
+    except OSError as error:
+        return error
+    return "" if picture is None else picture
+
+
 def opened_picture(path: Path) -> Image | None:
-    """Open a picture in RGB; None if it is none."""
+    """Open a picture in RGB; None if it is none.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
     content = path.read_bytes()
     picture = _plain_png(content) if content.startswith(_PNG) else None
     return _any_picture(content) if picture is None else picture
@@ -67,7 +81,7 @@ def _any_picture(content: bytes) -> Image | None:
 
 def _video_pictures(
     sequence: FaceSequence, positions: Sequence[int]
-) -> Iterator[tuple[int, Image | str]]:
+) -> Iterator[tuple[int, Image | NoPicture]]:
     """Take the labelled frames out of a video, whose first frame has number 1."""
     position_of = {int(sequence.frames[position]): position for position in positions}
     last, reason = max(position_of), f"{sequence.source.name} ends before them"

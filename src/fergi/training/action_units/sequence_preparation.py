@@ -19,6 +19,7 @@ from fergi.datasets.face_shards import (
     write_shard,
 )
 from fergi.datasets.prepared_faces import FaceStore
+from fergi.errors import brief
 from fergi.execution.protocol import Tell
 from fergi.records.action_units import ACTION_UNITS
 from fergi.records.face import Face, VideoFrame
@@ -28,7 +29,7 @@ from fergi.stages.perception.alignment import aligned_face, crop_origin, face_cr
 from fergi.stages.perception.equalisation import equalised, padded
 from fergi.stages.perception.faces import FaceLandmarker
 from fergi.stages.perception.landmarks import mesh_landmarks68
-from fergi.training.action_units.sequence_pictures import Image, sequence_pictures
+from fergi.training.action_units.sequence_pictures import Image, NoPicture, sequence_pictures
 
 PreparedPicture = UInt8[np.ndarray, "112 112 3"]
 
@@ -82,15 +83,27 @@ class _Part:
 
 @dataclass(slots=True, eq=False)
 class _Faces:
-    """What was found so far in the pictures of a part."""
+    """What was found so far in the pictures of a part.
+
+    Attributes:
+        pictures: The faces.
+        positions: Where each stands in the sequence.
+        measures: Of each.
+        left_out: Positions without a face, by what is odd about them.
+        is_final: Whether another attempt would find the same, since every file could be read.
+    """
 
     pictures: list[PreparedPicture] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     measures: list[Float[np.ndarray, "3"]] = field(default_factory=list)
     left_out: dict[tuple[OddityKind, str], list[int]] = field(default_factory=dict)
+    is_final: bool = True
 
-    def add(self, position: int, image: Image | str, landmarker: FaceLandmarker) -> None:
+    def add(self, position: int, image: Image | NoPicture, landmarker: FaceLandmarker) -> None:
         """Prepare a picture, or note why it cannot be."""
+        if isinstance(image, OSError):
+            self.is_final = False
+            image = brief(image)
         if isinstance(image, str):
             self._leave_out(position, OddityKind.BROKEN_PICTURE, image)
             return
@@ -189,17 +202,24 @@ def _digest(task: PrepareSequence, positions: range) -> str:
     paths = [sequence.source / file for file in sequence.files[chosen]] or [sequence.source]
     digest = hashlib.sha256(task.recipe.encode())
     for path in paths:
-        status = path.stat()
-        digest.update(f"{path.name}|{status.st_size}|{status.st_mtime_ns};".encode())
+        digest.update(f"{path.name}|{_size_and_time(path)};".encode())
     digest.update(np.ascontiguousarray(sequence.frames[chosen]).tobytes())
     digest.update(np.ascontiguousarray(sequence.labels[chosen]).tobytes())
     return digest.hexdigest()
 
 
+def _size_and_time(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:
+        return "unknown"
+    return f"{status.st_size}|{status.st_mtime_ns}"
+
+
 def _write_part(
     task: PrepareSequence,
     part: _Part,
-    images: Iterator[tuple[int, Image | str]],
+    images: Iterator[tuple[int, Image | NoPicture]],
     landmarker: FaceLandmarker,
 ) -> dict[str, Any]:
     """Prepare the pictures of a part, and write them; tell what came of it."""
@@ -207,7 +227,7 @@ def _write_part(
     for _, (position, image) in zip(part.positions, images, strict=False):
         found.add(position, image, landmarker)
     description = {
-        "inputs": part.digest,
+        "inputs": part.digest if found.is_final else None,
         "pictures": len(found.pictures),
         "oddities": [asdict(oddity) for oddity in found.oddities(task.sequence)],
     }

@@ -22,12 +22,10 @@ from fergi.training.action_units.card import model_card
 from fergi.training.action_units.losses import OUTPUTS
 from fergi.training.action_units.networks import ActionUnitNetwork
 from fergi.training.action_units.origin import Origin
+from fergi.training.action_units.start import KIND
 from fergi.weights.store import ModelFile, model_file, write_model
 
 NETWORK_FILE, ONNX_FILE, CARD_FILE = "network.safetensors", "network.onnx", "network.md"
-
-KIND = "action-unit network"
-"""What the description of a trained network calls it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +52,8 @@ def write_trained(
 ) -> None:
     """Write a network in both formats, its card and its provenance.
 
+    The safetensors file comes last: where it is, the others are.
+
     Args:
         folder: Takes the files.
         network: Trained.
@@ -75,7 +75,6 @@ def write_trained(
         file.write(_described(build(tensors, recipe.depth), origin))
     with replacing(folder / CARD_FILE) as file:
         file.write(model_card(origin, agreement).encode())
-    write_model(folder / NETWORK_FILE, tensors, _description(origin))
     write_provenance(
         folder / NETWORK_FILE,
         settings=asdict(recipe),
@@ -83,6 +82,7 @@ def write_trained(
         input_fingerprint=origin.faces,
         summary=asdict(origin),
     )
+    write_model(folder / NETWORK_FILE, tensors, _description(origin))
 
 
 def read_trained(path: Path) -> TrainedNetwork:
@@ -114,21 +114,29 @@ def read_trained(path: Path) -> TrainedNetwork:
     )
 
 
-def require_training(path: Path, training: str) -> None:
-    """Refuse to take a network for one that was trained in another way.
+def require_origin(path: Path, origin: Origin) -> None:
+    """Refuse to take a network for one that comes from elsewhere.
 
     Args:
         path: The network's file.
-        training: What its `Origin` has to say.
+        origin: Where it has to come from.
 
     Raises:
         WeightsError: If it cannot be read.
-        TrainingError: If it was trained on other pictures, or with other settings.
+        TrainingError: If it was trained on other pictures, or with other settings, or says that
+            it is under another licence.
     """
-    if model_file(path).metadata.get("training") != training:
+    facts = model_file(path).metadata
+    if facts.get("training") != origin.training:
         raise TrainingError(
             f"{path}: is of another training (other pictures or settings); choose another folder, "
             "or remove it to train anew"
+        )
+    if facts.get("licence") != origin.licence:
+        raise TrainingError(
+            f"{path}: says that its licence is '{facts.get('licence')}', and now it would be "
+            f"'{origin.licence}'; give the --start-licence that it was trained with, choose "
+            "another folder, or remove it to train anew"
         )
 
 
@@ -149,11 +157,13 @@ def _description(origin: Origin) -> dict[str, str]:
         "licence": origin.licence,
         "scale": _scale(origin).value,
         "datasets": json.dumps(origin.datasets),
-        "people": json.dumps(origin.people),
+        "people": json.dumps(origin.seen),
         "held_out": json.dumps(origin.held_out),
         "faces": origin.faces,
         "training": origin.training,
         "start": origin.start or "",
+        "start_datasets": json.dumps(origin.start_datasets),
+        "start_is_foreign": "yes" if origin.start_is_foreign else "no",
         "fergi": fergi_version(),
     }
 

@@ -85,9 +85,7 @@ def test_a_calibrated_network_sees_only_the_difference_at_its_last_stage() -> No
 
 def test_a_network_is_read_as_it_was_written(tmp_path: Path) -> None:
     network = initial_network(NARROW)
-    origin = Origin(
-        NARROW, {"disfa": 3, "invented": 2}, ("a", "b"), ("c",), "0" * 64, "1" * 64, "MIT"
-    )
+    origin = Origin(NARROW, {"disfa": 3, "invented": 2}, ("a", "b"), (), "0" * 64, "1" * 64, "MIT")
     write_trained(tmp_path, network, origin, None)
     read = read_trained(tmp_path / "network.safetensors")
     assert read.people == {"a", "b"}
