@@ -1,3 +1,4 @@
+import errno
 import json
 import shutil
 import signal
@@ -552,6 +553,73 @@ def test_pictures_that_are_broken_or_show_nobody_are_counted_and_named(
     again = json.loads(_prepare(fergi, own_trees, tmp_path / "store").stdout)
     assert again["odd"] == summary["odd"]  # also what was found by the first run
     assert again["new"] == 0
+
+
+def test_an_entry_that_is_no_file_costs_only_itself(
+    fergi: Run, face_task: bytes, own_trees: Path, tmp_path: Path
+) -> None:
+    left = own_trees / "DISFA" / "Images_LeftCamera" / "SN901"
+    (left / "77.png").symlink_to(left / "nowhere.png")
+    (left / "78.png").mkdir()
+    (left / "3.png").unlink()
+    (left / "3.png").symlink_to(left / "nowhere.png")
+    summary = json.loads(_prepare(fergi, own_trees, tmp_path / "store").stdout)
+    assert summary["pictures"] == 89
+    assert summary["odd"] == {"files that do not belong there": 3, "labels without pictures": 1}
+
+
+def test_a_picture_that_the_disk_refuses_costs_only_itself_and_is_tried_again(
+    fergi: Run, face_task: bytes, trees: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = trees / "DISFA" / "Images_LeftCamera" / "SN901" / "3.png"
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path == refused:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuse)
+        summary = json.loads(_prepare(fergi, trees, tmp_path / "store").stdout)
+    assert summary["odd"] == {"pictures that cannot be read": 1}
+    assert "frames 3; left out: Input/output error" in summary["problems"][0]["reason"]
+    again = json.loads(_prepare(fergi, trees, tmp_path / "store").stdout)
+    assert (again["pictures"], again["new"], again["problems"]) == (90, 6, [])
+
+
+def test_a_sequence_that_cannot_be_prepared_is_named_like_any_oddity(
+    fergi: Run, face_task: bytes, trees: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = sequence_preparation.sequence_pictures
+
+    def broken(sequence: FaceSequence, *rest: object) -> object:
+        if sequence.place == "disfa/SN901/left":
+            raise RuntimeError("a broken codec")
+        return pictures(sequence, *rest)
+
+    monkeypatch.setattr(sequence_preparation, "sequence_pictures", broken)
+    summary = json.loads(_prepare(fergi, trees, tmp_path / "store").stdout)
+    assert summary["pictures"] == 84
+    assert summary["odd"] == {"sequences that could not be prepared": 1}
+    (row,) = pl.read_csv(tmp_path / "store" / "oddities.csv").to_dicts()
+    assert (row["place"], row["detail"]) == ("disfa/SN901/left", "RuntimeError: a broken codec")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_refuses_ends_the_preparation(
+    fergi_process: Callable[..., subprocess.CompletedProcess[str]],
+    face_task: bytes,
+    trees: Path,
+    tmp_path: Path,
+    workers: int,
+) -> None:
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (40960, 40960))"
+    sources = ["--disfa", trees / "DISFA", "--workers", str(workers)]
+    result = fergi_process("au", "prepare", *sources, "-o", tmp_path / "store", prelude=limit)
+    assert result.returncode == 1
+    assert "cannot write" in result.stderr
+    assert "File too large; choose another place" in result.stderr
 
 
 def _as_png_of(picture: np.ndarray) -> bytes:

@@ -231,8 +231,8 @@ def _numbered_pictures(folder: Path, place: str, oddities: Oddities) -> dict[int
     pictures: dict[int, str] = {}
     others = []
     for path in sorted(folder.iterdir()):
-        is_picture = path.suffix.lower() in _PICTURE_ENDINGS and path.stem.isdecimal()
-        if is_picture and int(path.stem) not in pictures:
+        is_numbered = path.suffix.lower() in _PICTURE_ENDINGS and path.stem.isdecimal()
+        if is_numbered and int(path.stem) not in pictures and path.is_file():
             pictures[int(path.stem)] = path.name
         else:
             others.append(path.name)

@@ -25,6 +25,7 @@ class OddityKind(StrEnum):
     NO_LABELS = "cameras or trials without labels"
     BROKEN_PICTURE = "pictures that cannot be read"
     NO_FACE = "pictures without a face"
+    NOT_PREPARED = "sequences that could not be prepared"
 
 
 @dataclass(frozen=True, slots=True)
