@@ -149,6 +149,8 @@ def extract_first(
     with extraction_bar(quiet=quiet) as (watch, stopwatch):
         run = extract_missing(study, way=way, watch=watch)
         facts = {} if run is None else extraction_facts(run, stopwatch, shortened=True)
+    # Of people for whom nothing was to be done, nothing was counted.
+    facts.pop("clips_already_there", None)
     return facts, run
 
 
