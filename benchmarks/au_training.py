@@ -6,7 +6,11 @@
     python benchmarks/au_training.py infer --device cuda --batch 512 --precision bf16
 
 Each prints one JSON object. The loader runs against a network that does nothing, so it shows the
-most pictures a second that any network could be given.
+most pictures a second that any network could be given. How fast a network is is given as a share
+of two rates of matrix products, measured on the same device: of the same precision, and of bf16.
+
+In fp32, GPUs multiply in TF32 in convolutions and matrix products alike; --full-fp32 forbids it to
+both. (By itself torch allows it to convolutions alone, so they would not be comparable.)
 """
 
 import argparse
@@ -28,8 +32,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fergi.datasets.disfa import DISFA
-from fergi.datasets.face_shards import Shard, write_shard
+from fergi.datasets.face_shards import PICTURES_IN_SHARD, Shard, write_shard
 from fergi.datasets.prepared_faces import FaceStore, PreparedFaces, prepared_faces
+from fergi.errors import FergiError
 from fergi.records.action_units import ACTION_UNITS
 from fergi.records.labelled_faces import FaceSequence
 from fergi.training.action_units.augmentation import random_views, seen_pictures
@@ -116,14 +121,15 @@ def drawn_store(folder: Path, pictures: int) -> PreparedFaces:
     store.begin({"noise": True})
     stream = np.random.default_rng(0)
     shards = []
-    for number in range(pictures // 512):
-        labels = stream.integers(0, 6, (512, len(ACTION_UNITS))).astype(float)
-        sequence = FaceSequence(DISFA, f"P{number}", "left", folder, (), np.arange(512), labels)
+    for number, start in enumerate(range(0, pictures, PICTURES_IN_SHARD)):
+        count = min(PICTURES_IN_SHARD, pictures - start)
+        labels = stream.integers(0, 6, (count, len(ACTION_UNITS))).astype(float)
+        sequence = FaceSequence(DISFA, f"P{number}", "left", folder, (), np.arange(count), labels)
         shard = Shard(
-            stream.integers(0, 256, (512, 112, 112, 3), dtype=np.uint8),
+            stream.integers(0, 256, (count, 112, 112, 3), dtype=np.uint8),
             sequence.frames,
             labels,
-            np.full((512, 3), 0.9),
+            np.full((count, 3), 0.9),
         )
         path = store.shard_path(sequence, 0)
         write_shard(path, shard, {})
@@ -236,17 +242,21 @@ def _rates(
     with FlopCounterMode(display=False) as counter:
         step()
     seconds = measured(step, device, options.repeats)
-    rate, best = counter.get_total_flops() / seconds, matrix_rate(device, half or torch.float32)
+    rate = counter.get_total_flops() / seconds
+    same, bf16 = (matrix_rate(device, dtype) for dtype in (half or torch.float32, torch.bfloat16))
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "processor"
     return {
         "device": name,
         "depth": options.depth,
         "batch": options.batch,
         "precision": options.precision.value,
+        "is_tf32_allowed": device.type == "cuda" and torch.backends.cuda.matmul.allow_tf32,
         "pictures_per_second": options.batch / seconds,
         "teraflops": rate / 1e12,
-        "teraflops_of_matrix_products": best / 1e12,
-        "share_of_that": rate / best,
+        "teraflops_of_matrix_products": same / 1e12,
+        "share_of_that": rate / same,
+        "teraflops_of_matrix_products_in_bf16": bf16 / 1e12,
+        "share_of_the_bf16_rate": rate / bf16,
     }
 
 
@@ -261,12 +271,19 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=50)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--precision", type=Precision, default=Precision.FP32)
+    parser.add_argument("--full-fp32", action="store_true")
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--pictures", type=int, default=2048)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    print(json.dumps(COMMANDS[options.what](options), indent=2, ensure_ascii=False))
+    torch.backends.cudnn.allow_tf32 = not options.full_fp32
+    torch.backends.cuda.matmul.allow_tf32 = not options.full_fp32
+    try:
+        found = COMMANDS[options.what](options)
+    except FergiError as error:
+        parser.exit(error.exit_status, f"{error}\n")
+    print(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 if __name__ == "__main__":
