@@ -199,7 +199,8 @@ def train_network(
             if team.is_first:
                 print_summary(facts, problems, quiet=quiet, as_json=as_json)
             all_problems += problems
-    finish(all_problems)
+    if team.is_first:  # when a process leaves with 1, torchrun ends the others
+        finish(all_problems)
 
 
 def evaluate_network(
