@@ -93,7 +93,8 @@ def test_the_films_go_the_whole_way_from_pixels_to_preferences(
     assert of >= 20
     assert right / of >= 0.75
     page = (out / "report.html").read_text(encoding="utf-8")
-    # Three frames of each reaction, beside its curves; and a verdict on every pair.
+    # Three frames of each reaction, beside its curves; a verdict on every pair, and once more
+    # on those of the sessions that are shown in full.
     assert page.count("data:image/jpeg") == 3 * 12
-    assert page.count("✓ right") + page.count("✗ wrong") == 3 * 6
+    assert page.count("✓ right") + page.count("✗ wrong") == 36 + 3 * 6
     assert page.count('<polyline class="AU12"') == 12

@@ -18,6 +18,7 @@ from fergi.records.action_units import ACTION_UNITS
 from fergi.records.clip import Clip, ClipKind
 from fergi.records.study import Study
 from fergi.report.film_strip import film_strip
+from fergi.report.pair_lists import PairRow, pair_lists, pair_rows
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("fergi.report"), autoescape=True, trim_blocks=True
@@ -25,6 +26,10 @@ _TEMPLATES = jinja2.Environment(
 _CURVE_WIDTH, _CURVE_HEIGHT = 160, 48
 _HIGHEST_INTENSITY = 3.0
 _STRIP = 3
+_PAIRS_LISTED = 5_000
+"""At most; so long a list is as large as the pictures of a few sessions."""
+_PAIRS_UNFOLDED = 100
+"""Longer lists of pairs are folded away, participant by participant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +62,16 @@ class SessionCard:
     name: str
     prompt: str | None
     images: list[ImageCard]
-    pairs: list[dict[str, Any]]
+    pairs: list[PairRow]
 
 
 def annotation_page(
     study: Study, run: AnnotationRun, pairs: pl.DataFrame, *, with_faces: bool = False
 ) -> str:
     """Draw the report of an annotated study with planted truth.
+
+    The first sessions of a few participants are shown in full; every pair is listed below them,
+    up to a number that any browser can show, and the page says if some are left out.
 
     Args:
         study: What was annotated.
@@ -78,6 +86,7 @@ def annotation_page(
     decided = pairs.drop_nulls("preferred")
     first_of_each = study.images.group_by("participant", maintain_order=True).first()
     shown = first_of_each.select("participant", "session").head(4).rows()
+    listed = pair_lists(pairs, _numbers(study.images), most=_PAIRS_LISTED)
     return _TEMPLATES.get_template("annotations.html").render(
         participants=len(study.participants),
         sessions=pairs.select(pl.struct("participant", "session").n_unique()).item(),
@@ -90,6 +99,9 @@ def annotation_page(
             _session_card(study, pairs, *session, with_faces=with_faces) for session in shown
         ],
         with_faces=with_faces,
+        participants_listed=listed,
+        pairs_listed=sum(participant.listed for participant in listed),
+        is_unfolded=len(pairs) <= _PAIRS_UNFOLDED,
         width=_CURVE_WIDTH,
         height=_CURVE_HEIGHT,
         problems=run.problems,
@@ -131,27 +143,13 @@ def _session_card(
             )
             for row in rows.iter_rows(named=True)
         ],
-        pairs=_pair_rows(own, dict(images.select("path", "image").iter_rows())),
+        pairs=pair_rows(own, _numbers(images)),
     )
 
 
-def _pair_rows(pairs: pl.DataFrame, numbers: dict[str, int]) -> list[dict[str, Any]]:
-    """Say of each pair which image was planted as the better, and which one was found."""
-    rows = []
-    for pair in pairs.iter_rows(named=True):
-        both = numbers[pair["image_0"]], numbers[pair["image_1"]]
-        found = None if pair["preferred"] is None else both[pair["preferred"]]
-        planted = both[int(pair["truth_1"] > pair["truth_0"])]
-        rows.append(
-            {
-                "images": both,
-                "planted": planted,
-                "found": found,
-                "confidence": pair["confidence"],
-                "is_right": pair["is_right"],
-            }
-        )
-    return rows
+def _numbers(images: pl.DataFrame) -> dict[str, int]:
+    """Map the path of each image to its number in its session."""
+    return dict(images.select("path", "image").iter_rows())
 
 
 def _side(pairs: pl.DataFrame, side: int) -> pl.DataFrame:
