@@ -156,3 +156,18 @@ def test_missing_units_are_named_and_the_simple_valence_still_works(
     )
     assert simple.exit_code == 0
     assert pl.read_parquet(out)["valence_0"].null_count() < len(pl.read_parquet(out)) / 2
+
+
+def test_units_that_a_file_lacks_are_null_in_json_and_unknown_in_words(
+    fergi: Callable[..., Result], invented_study: Path, tmp_path: Path
+) -> None:
+    features = invented_study / "p01" / "session_1" / "reaction_clip_1_features.csv"
+    _without_units(features, set(ACTION_UNITS) - set(OPENFACE3_UNITS))
+    plotted = fergi("plot", features, "--out", tmp_path / "clip.png", "--json")
+    assert "NaN" not in plotted.stdout  # Python would read it, but JSON has no such word
+    values = json.loads(plotted.stdout)["activation"]
+    lacking = {name for name, value in values.items() if value is None}
+    assert lacking == {f"AU{unit}" for unit in set(ACTION_UNITS) - set(OPENFACE3_UNITS)}
+    told = fergi("plot", features, "--out", tmp_path / "clip.png").stdout
+    assert "unknown AU5" in told
+    assert "nan" not in told

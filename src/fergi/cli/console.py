@@ -1,6 +1,7 @@
 """What a person sees while a command runs, and what it says at the end."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -59,11 +60,11 @@ def print_summary(
         facts: What to say, by label.
         problems: What could not be used.
         quiet: Whether to say only the problems.
-        as_json: Whether to print one JSON object instead.
+        as_json: Whether to print one JSON object instead, in which an unknown number is null.
     """
     if as_json:
         record = {**facts, "problems": [asdict(problem) for problem in problems]}
-        typer.echo(json.dumps(record, ensure_ascii=False, default=str))
+        typer.echo(json.dumps(_strict(record), ensure_ascii=False, default=str, allow_nan=False))
         return
     if not quiet:
         _print_facts(facts)
@@ -78,6 +79,19 @@ def finish(problems: Sequence[Problem]) -> None:
     """
     if problems:
         raise typer.Exit(1)
+
+
+def _strict(value: Any) -> Any:
+    """Give null for numbers that JSON does not have: NaN and the infinite."""
+    match value:
+        case Mapping():
+            return {name: _strict(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_strict(one) for one in value]
+        case float() if not math.isfinite(value):
+            return None
+        case _:
+            return value
 
 
 def _print_facts(facts: Mapping[str, Any]) -> None:
@@ -97,7 +111,7 @@ def _shown(value: object) -> str:
         case int() if not isinstance(value, bool):
             return f"{value:,}"
         case float():
-            return f"{value:.3f}"
+            return "unknown" if math.isnan(value) else f"{value:.3f}"
         case _:
             return str(value)
 
