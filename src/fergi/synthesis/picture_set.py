@@ -1,7 +1,8 @@
 """A folder of pictures of invented people, with the action units that were planted in them.
 
 Each person has a folder of their own, made whole or not at all, so that a run that was stopped
-goes on where it was. `truth.parquet` joins them at the end.
+goes on where it was; what it was drawing then is removed and drawn again. `truth.parquet` joins
+them at the end.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,7 @@ from fergi.synthesis.scene import (
     random_light,
     random_pose,
 )
+from fergi.synthesis.unfinished import tidied
 
 TRUTH_FILE = "truth.parquet"
 _SIZE = (256, 256)
@@ -96,6 +98,8 @@ def synthesize(
 ) -> list[Failure]:
     """Draw invented people into a folder; those that are there already are kept.
 
+    What a killed run left half-drawn is removed, unless another run is at work in the folder.
+
     Args:
         face: The packed morphable face.
         out: The folder to fill or to complete.
@@ -120,14 +124,14 @@ def synthesize(
     done = people - len(missing)
     progress(done, people)
     prepare = partial(_prepared, face, out, plan)
-    executor = Serial(prepare) if workers == 1 else Processes(prepare, workers)
-    with executor:
-        for found in executor.outcomes(missing):
-            done += 1
-            progress(done, people)
-            if isinstance(found, Failure):
-                failures.append(found)
-    _write_truth(out, [name for name in names if (out / name).is_dir()], plan)
+    with tidied(out):
+        with Serial(prepare) if workers == 1 else Processes(prepare, workers) as executor:
+            for found in executor.outcomes(missing):
+                done += 1
+                progress(done, people)
+                if isinstance(found, Failure):
+                    failures.append(found)
+        _write_truth(out, [name for name in names if (out / name).is_dir()], plan)
     return failures
 
 

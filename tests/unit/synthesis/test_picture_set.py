@@ -1,5 +1,9 @@
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +14,7 @@ from fergi.errors import DatasetError, UsageError, WeightsError
 from fergi.files import read_table
 from fergi.provenance import provenance_path
 from fergi.synthesis.picture_set import TRUTH_FILE, PicturePlan, synthesize
+from fergi.synthesis.unfinished import tidied
 
 PLAN = PicturePlan(seed=1, neutrals=1, expressions=1)
 
@@ -68,6 +73,38 @@ def test_a_rerun_makes_only_what_is_missing(face_file: Path, tmp_path: Path) -> 
     assert seen == [(1, 2), (2, 2)]
     assert kept.read_bytes() == b"kept as it is"
     assert read_table(tmp_path / TRUTH_FILE)["person"].n_unique() == 2
+
+
+def test_what_a_killed_run_left_half_drawn_is_removed_by_the_next(
+    face_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "set"
+    options = ["--people", "500", "--face-model", face_file, "--out", out]
+    command = [sys.executable, "-m", "fergi", "au", "synthesize", *map(str, options)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list(out.glob(".person-*.part/*.jpg")):
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert list(out.glob(".person-*.part"))
+    notes = out / ".notes.part"
+    notes.touch()
+    whole = len(list(out.glob("person-*")))
+    assert synthesize(face_file, out, whole + 1, PicturePlan()) == []
+    assert not list(out.glob(".person-*"))
+    assert read_table(out / TRUTH_FILE)["person"].n_unique() == whole + 1
+    assert notes.exists()
+
+
+def test_what_another_run_is_drawing_is_left_alone(face_file: Path, tmp_path: Path) -> None:
+    synthesize(face_file, tmp_path, 1, PLAN)
+    with tidied(tmp_path):
+        half_drawn = tmp_path / ".person-00001.0a1b2c3d.part"
+        half_drawn.mkdir()
+        synthesize(face_file, tmp_path, 1, PLAN)
+        assert half_drawn.is_dir()
+    synthesize(face_file, tmp_path, 1, PLAN)
+    assert not half_drawn.exists()
 
 
 def test_another_plan_is_refused_in_the_same_folder(face_file: Path, tmp_path: Path) -> None:
