@@ -12,6 +12,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from fergi.datasets.face_folders import (
+    folder_names,
+    is_plain_folder,
+    note_extras,
+    note_unread,
+    numbered_pictures,
+    plain_folders,
+)
 from fergi.datasets.unit_labels import Oddities, unit_labels
 from fergi.errors import DatasetError
 from fergi.records.action_units import ACTION_UNITS
@@ -21,11 +29,12 @@ DISFA = "disfa"
 DISFA_PLUS = "disfa+"
 CAMERAS = ("left", "right")
 
-_PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
+_LABELS = "ActionUnit_Labels"
+_TRIAL_FOLDERS = ("Labels", "Images")
 _CAMERA_FOLDER = re.compile(
     r"(images|videos?)[ _-]?(left|right)[ _-]?(?:camera|cam)?", re.IGNORECASE
 )
-_VIDEO = re.compile(r"(?:left|right)video(\w+?)(?:_comp)?\.(?:avi|mp4|mov|mkv)", re.IGNORECASE)
+_VIDEO = re.compile(r"(left|right)video(\w+?)(?:_comp)?\.(?:avi|mp4|mov|mkv)", re.IGNORECASE)
 
 _NUMBERED_FROM_0 = (
     ". Labels count frames from 1: if these pictures were counted from 0, each now has the label "
@@ -59,15 +68,19 @@ def read_disfa(root: Path) -> LabelledFaces:
     Raises:
         DatasetError: If labels or pictures are missing altogether.
     """
-    label_folders = _folders(root / "ActionUnit_Labels")
-    sources = {camera: _camera_sources(root, camera) for camera in CAMERAS}
+    oddities = Oddities()
+    label_folders = plain_folders(root / _LABELS)
+    cameras = {camera: _camera_folders(root, camera) for camera in CAMERAS}
+    sources = {camera: _camera_sources(cameras[camera], camera, oddities) for camera in CAMERAS}
     if not label_folders or not any(sources.values()):
         raise DatasetError(
             f"{root}: is not DISFA as it is distributed; it needs ActionUnit_Labels/SN001/… and "
             "Images_LeftCamera/SN001/1.png … or Videos_LeftCamera/LeftVideoSN001_comp.avi, and has "
-            f"{_named(root)}; name the folder that holds them"
+            f"{folder_names(root)}; name the folder that holds them"
         )
-    oddities = Oddities()
+    known = {_LABELS, *(folder.name for camera in CAMERAS for folder in cameras[camera])}
+    note_extras(root, known, DISFA, oddities)
+    _note_files(root / _LABELS, f"{DISFA}/{_LABELS}", oddities)
     labels = {folder.name: _disfa_labels(folder, oddities) for folder in label_folders}
     sequences: list[FaceSequence] = []
     for person in sorted(labels.keys() | sources["left"].keys() | sources["right"].keys()):
@@ -88,14 +101,15 @@ def read_disfa_plus(root: Path) -> LabelledFaces:
     Raises:
         DatasetError: If labels or pictures are missing altogether.
     """
-    label_trials, picture_trials = _trials(root / "Labels"), _trials(root / "Images")
+    oddities = Oddities()
+    label_trials, picture_trials = (_trials(root / name, oddities) for name in _TRIAL_FOLDERS)
     if not label_trials or not picture_trials:
         raise DatasetError(
             f"{root}: is not DISFA+ as it is distributed; it needs Labels/SN001/<trial>/AU1.txt … "
-            f"and Images/SN001/<trial>/000.jpg …, and has {_named(root)}; name the folder that "
-            "holds them"
+            f"and Images/SN001/<trial>/000.jpg …, and has {folder_names(root)}; name the folder "
+            "that holds them"
         )
-    oddities = Oddities()
+    note_extras(root, _TRIAL_FOLDERS, DISFA_PLUS, oddities)
     sequences: list[FaceSequence] = []
     for person, trial in sorted(label_trials.keys() | picture_trials.keys()):
         name = _Name(DISFA_PLUS, person, trial)
@@ -110,8 +124,8 @@ def _disfa_labels(folder: Path, oddities: Oddities) -> Labels:
     """Read `SN001_au1.txt` …: lines such as `17,3`."""
     person = folder.name
     files = {unit: folder / f"{person}_au{unit}.txt" for unit in ACTION_UNITS}
-    place = f"{DISFA}/ActionUnit_Labels/{person}"
-    _note_extra_files(folder, {file.name for file in files.values()}, place, oddities)
+    place = f"{DISFA}/{_LABELS}/{person}"
+    note_extras(folder, {file.name for file in files.values()}, place, oddities)
     return unit_labels(files, place, _split_at_comma, 0, oddities)
 
 
@@ -119,7 +133,7 @@ def _disfa_plus_labels(folder: Path, place: str, oddities: Oddities) -> Labels:
     """Read `AU1.txt` …: two lines of header, then lines such as `017.jpg     3`."""
     files = {unit: folder / f"AU{unit}.txt" for unit in ACTION_UNITS}
     place = f"{place}/Labels"
-    _note_extra_files(folder, {file.name for file in files.values()}, place, oddities)
+    note_extras(folder, {file.name for file in files.values()}, place, oddities)
     return unit_labels(files, place, _split_at_blanks, 2, oddities)
 
 
@@ -133,39 +147,46 @@ def _split_at_blanks(line: str) -> tuple[int, str]:
     return int(Path(name).stem), intensity
 
 
-def _camera_sources(root: Path, camera: str) -> dict[str, Path]:
+def _camera_folders(root: Path, camera: str) -> list[Path]:
+    matches = {folder: _CAMERA_FOLDER.fullmatch(folder.name) for folder in plain_folders(root)}
+    return [folder for folder, match in matches.items() if match and match[2].lower() == camera]
+
+
+def _camera_sources(folders: list[Path], camera: str, oddities: Oddities) -> dict[str, Path]:
     """Find the folder of pictures of each person, or the video where there is none."""
     videos: dict[str, Path] = {}
     pictures: dict[str, Path] = {}
-    for folder in _folders(root):
-        match = _CAMERA_FOLDER.fullmatch(folder.name)
-        if match is None or match[2].lower() != camera:
-            continue
-        pictures |= {person.name: person for person in _folders(folder)}
-        for file in sorted(folder.iterdir()):
-            if video := _VIDEO.fullmatch(file.name):
-                videos[video[1]] = file
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            if is_plain_folder(path):
+                pictures[path.name] = path
+            elif path.is_file() and (person := _filmed_person(path.name, camera)):
+                videos[person] = path
+    for folder in folders:
+        unread = set(folder.iterdir()) - {*videos.values(), *pictures.values()}
+        note_unread(unread, f"{DISFA}/{folder.name}", oddities)
     return videos | pictures
 
 
-def _trials(root: Path) -> dict[tuple[str, str], Path]:
-    return {
-        (person.name, trial.name): trial for person in _folders(root) for trial in _folders(person)
-    }
+def _filmed_person(video: str, camera: str) -> str | None:
+    match = _VIDEO.fullmatch(video)
+    return match[2] if match and match[1].lower() == camera else None
 
 
-def _folders(root: Path) -> list[Path]:
-    if not root.is_dir():
-        return []
-    return sorted(
-        path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")
-    )
+def _trials(root: Path, oddities: Oddities) -> dict[tuple[str, str], Path]:
+    """Find the folder of each person and trial."""
+    trials: dict[tuple[str, str], Path] = {}
+    _note_files(root, f"{DISFA_PLUS}/{root.name}", oddities)
+    for person in plain_folders(root):
+        _note_files(person, f"{DISFA_PLUS}/{root.name}/{person.name}", oddities)
+        trials |= {(person.name, trial.name): trial for trial in plain_folders(person)}
+    return trials
 
 
-def _named(root: Path) -> str:
-    """Name the folders in a folder, the first few of them."""
-    names = [folder.name for folder in _folders(root)]
-    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "") if names else "no folder"
+def _note_files(folder: Path, place: str, oddities: Oddities) -> None:
+    """Note whatever there is in a folder of folders beside those."""
+    if folder.is_dir():
+        note_extras(folder, [one.name for one in plain_folders(folder)], place, oddities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +217,7 @@ def _sequence(
     if source.is_file():
         yield _joined(name, source, {}, list(labels), labels)
         return
-    files = _numbered_pictures(source, name.place, oddities)
+    files = numbered_pictures(source, name.place, oddities)
     unlabelled = files.keys() - labels.keys()
     advice = _NUMBERED_FROM_0 if name.dataset == DISFA and 0 in unlabelled else ""
     _note_frames(OddityKind.NO_LABEL, unlabelled, name.place, oddities, advice)
@@ -224,26 +245,3 @@ def _note_frames(
     kind: OddityKind, frames: set[int], place: str, oddities: Oddities, advice: str = ""
 ) -> None:
     oddities.add(kind, place, len(frames), f"frames {listed(list(frames))}; left out{advice}")
-
-
-def _numbered_pictures(folder: Path, place: str, oddities: Oddities) -> dict[int, str]:
-    """Find the pictures of a folder by their numbers; whatever else is there is an oddity."""
-    pictures: dict[int, str] = {}
-    others = []
-    for path in sorted(folder.iterdir()):
-        is_numbered = path.suffix.lower() in _PICTURE_ENDINGS and path.stem.isdecimal()
-        if is_numbered and int(path.stem) not in pictures and path.is_file():
-            pictures[int(path.stem)] = path.name
-        else:
-            others.append(path.name)
-    _note_others(others, place, oddities)
-    return dict(sorted(pictures.items()))
-
-
-def _note_extra_files(folder: Path, known: set[str], place: str, oddities: Oddities) -> None:
-    _note_others(sorted({path.name for path in folder.iterdir()} - known), place, oddities)
-
-
-def _note_others(names: list[str], place: str, oddities: Oddities) -> None:
-    shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
-    oddities.add(OddityKind.EXTRA_FILE, place, len(names), f"{shown}; not read")

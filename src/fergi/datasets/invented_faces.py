@@ -4,9 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float
 
 from fergi.datasets.disfa import LabelledFaces
-from fergi.datasets.unit_labels import Oddities
+from fergi.datasets.face_folders import (
+    PICTURE_ENDINGS,
+    note_extras,
+    note_unread,
+    shown_names,
+)
+from fergi.datasets.unit_labels import MAX_INTENSITY, Oddities
 from fergi.errors import DatasetError
 from fergi.files import read_table
 from fergi.records.action_units import UNIT_NAMES
@@ -16,7 +23,7 @@ INVENTED = "invented"
 
 _TRUTH_FILE = "truth.parquet"
 _PLAN_FILE = "plan.csv"
-_COLUMNS = ("person", "picture", *UNIT_NAMES)
+_PROVENANCE_FILE = f"{_TRUTH_FILE}.json"
 
 
 def read_invented_faces(root: Path) -> LabelledFaces:
@@ -33,17 +40,21 @@ def read_invented_faces(root: Path) -> LabelledFaces:
         DatasetError: If a table cannot be read, or is another one.
     """
     try:
-        truth = read_table(root / _TRUTH_FILE).select(_COLUMNS)
+        truth = read_table(root / _TRUTH_FILE).select(
+            pl.col("person", "picture").cast(pl.String), pl.col(UNIT_NAMES).cast(pl.Float64)
+        )
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DatasetError(
             f"{root}: holds no invented people (no {_TRUTH_FILE} with the columns person, "
-            "picture and the units); make them with: fergi au synthesize"
+            "picture and the units, as numbers); make them with: fergi au synthesize"
         ) from error
     oddities = Oddities()
     seed = _seed(root / _PLAN_FILE)
+    people = truth.partition_by("person", maintain_order=True, as_dict=True)
+    known = {_TRUTH_FILE, _PROVENANCE_FILE, _PLAN_FILE, *(str(name) for (name,) in people)}
+    note_extras(root, known, INVENTED, oddities)
     sequences = [
-        _sequence(root / str(person), rows, seed, oddities)
-        for (person,), rows in truth.group_by("person", maintain_order=True)
+        _sequence(root / str(name), rows, seed, oddities) for (name,), rows in people.items()
     ]
     return LabelledFaces(tuple(one for one in sequences if one), tuple(oddities.found))
 
@@ -68,19 +79,43 @@ def _person(name: str, seed: int) -> str:
 def _sequence(
     folder: Path, rows: pl.DataFrame, seed: int, oddities: Oddities
 ) -> FaceSequence | None:
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    known = rows.filter(pl.col("picture").is_in(list(there)))
-    missing = len(rows) - len(known)
     place = f"{INVENTED}/{folder.name}"
-    oddities.add(OddityKind.NO_PICTURE, place, missing, "left out")
-    if known.is_empty():
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    there = [path.name for path in entries if path.is_file()]
+    is_there = pl.col("picture").is_in(there)
+    missing = rows.filter(~is_there)["picture"].to_list()
+    oddities.add(OddityKind.NO_PICTURE, place, len(missing), f"{shown_names(missing)}; left out")
+    known = {_TRUTH_FILE, *rows["picture"]}
+    _note_others({path for path in entries if path.name not in known}, place, oddities)
+    rows = rows.filter(is_there)
+    if rows.is_empty():
         return None
     return FaceSequence(
         dataset=INVENTED,
         person=_person(folder.name, seed),
         name="pictures",
         source=folder,
-        files=tuple(known["picture"]),
-        frames=np.arange(len(known)),
-        labels=known.select(UNIT_NAMES).to_numpy().astype(np.float64),
+        files=tuple(rows["picture"]),
+        frames=np.arange(len(rows)),
+        labels=_intensities(rows, place, oddities),
     )
+
+
+def _note_others(others: set[Path], place: str, oddities: Oddities) -> None:
+    """Note pictures without labels, and what is no picture."""
+    pictures = {path for path in others if path.suffix.lower() in PICTURE_ENDINGS}
+    names = shown_names(sorted(path.name for path in pictures))
+    oddities.add(OddityKind.NO_LABEL, place, len(pictures), f"{names}; left out")
+    note_unread(others - pictures, place, oddities)
+
+
+def _intensities(
+    rows: pl.DataFrame, place: str, oddities: Oddities
+) -> Float[np.ndarray, "pictures units"]:
+    """Give the labels; NaN for whatever is no intensity."""
+    labels = rows.select(UNIT_NAMES).to_numpy().astype(np.float64)
+    is_outside = (labels < 0) | (labels > MAX_INTENSITY)
+    pictures = rows["picture"].to_numpy()[np.any(is_outside, axis=1)]
+    detail = f"of {shown_names(pictures)}; counted as not labelled"
+    oddities.add(OddityKind.OUT_OF_RANGE, place, int(is_outside.sum()), detail)
+    return np.where(is_outside, np.nan, labels)

@@ -247,6 +247,63 @@ def test_a_person_without_labels_is_named_for_each_camera(disfa: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("extra", "place"),
+    [
+        ("Images_MiddleCamera/", "disfa"),
+        ("readme.txt", "disfa"),
+        ("ActionUnit_Labels/notes.txt", "disfa/ActionUnit_Labels"),
+        ("Images_LeftCamera/list.txt", "disfa/Images_LeftCamera"),
+        ("Images_LeftCamera/LeftVideoSN001_comp.wmv", "disfa/Images_LeftCamera"),
+        ("Images_LeftCamera/RightVideoSN001_comp.avi", "disfa/Images_LeftCamera"),
+        ("Images_LeftCamera/SN001/more/", LEFT),
+    ],
+)
+def test_whatever_does_not_belong_into_disfa_is_named(disfa: Path, extra: str, place: str) -> None:
+    _add(disfa / extra, is_folder=extra.endswith("/"))
+    faces = read_disfa(disfa)
+    assert _only_oddity(faces) == (OddityKind.EXTRA_FILE, place, 1)
+    name = extra.removesuffix("/").rpartition("/")[2]
+    assert faces.oddities[0].detail.startswith(name)
+    assert len(faces.sequences) == 4
+
+
+@pytest.mark.parametrize(
+    ("extra", "place"),
+    [
+        ("Emotions/", "disfa+"),
+        ("Labels/list.xls", "disfa+/Labels"),
+        ("Images/SN001/foo.txt", "disfa+/Images/SN001"),
+        (f"Images/SN001/{TRIAL}/foo.txt", f"disfa+/SN001/{TRIAL}"),
+        (f"Labels/SN001/{TRIAL}/AU3.txt", f"disfa+/SN001/{TRIAL}/Labels"),
+    ],
+)
+def test_whatever_does_not_belong_into_disfa_plus_is_named(
+    disfa_plus: Path, extra: str, place: str
+) -> None:
+    _add(disfa_plus / extra, is_folder=extra.endswith("/"))
+    faces = read_disfa_plus(disfa_plus)
+    assert _only_oddity(faces) == (OddityKind.EXTRA_FILE, place, 1)
+    assert len(faces.sequences) == 2
+
+
+def _add(path: Path, *, is_folder: bool) -> None:
+    if is_folder:
+        path.mkdir()
+    else:
+        path.touch()
+
+
+def test_of_two_videos_of_a_person_the_one_that_is_not_taken_is_named(disfa: Path) -> None:
+    _remove(disfa / "Images_LeftCamera" / "SN001")
+    for ending in ("", "_comp"):
+        (disfa / "Images_LeftCamera" / f"LeftVideoSN001{ending}.avi").touch()
+    faces = read_disfa(disfa)
+    assert faces.sequences[0].source.name == "LeftVideoSN001_comp.avi"
+    assert _only_oddity(faces) == (OddityKind.EXTRA_FILE, "disfa/Images_LeftCamera", 1)
+    assert faces.oddities[0].detail == "LeftVideoSN001.avi; not read"
+
+
 def test_a_trial_without_pictures_or_labels_is_named(disfa_plus: Path) -> None:
     _remove(disfa_plus / "Images" / "SN001" / TRIAL)
     _write_pictures(disfa_plus / "Images" / "SN001" / "B", FRAMES, "{:03d}.jpg")
