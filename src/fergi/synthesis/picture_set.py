@@ -5,6 +5,8 @@ goes on where it was; what it was drawing then is removed and drawn again. `trut
 them at the end.
 """
 
+import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -37,9 +39,10 @@ from fergi.synthesis.scene import (
     random_light,
     random_pose,
 )
-from fergi.synthesis.unfinished import tidied
 
 TRUTH_FILE = "truth.parquet"
+_UNFINISHED = re.compile(r"\.(person-\d+|truth\.parquet|truth\.parquet\.json|plan\.csv)\.\w+\.part")
+"""How `fergi.files` names what has not got its own name yet."""
 _SIZE = (256, 256)
 _QUALITY = 95
 _TURN, _MOST_YAW = 15.0, 25.0
@@ -98,7 +101,7 @@ def synthesize(
 ) -> list[Failure]:
     """Draw invented people into a folder; those that are there already are kept.
 
-    What a killed run left half-drawn is removed, unless another run is at work in the folder.
+    What a killed run left half-drawn is removed; so run one at a time on a folder.
 
     Args:
         face: The packed morphable face.
@@ -118,21 +121,27 @@ def synthesize(
     """
     morphable_face(face)  # so that a wrong file is refused before anything is made
     _require_same_plan(out, plan)
+    _remove_unfinished(out)
     names = person_names(people)
     missing = [PersonTask(name) for name in names if not (out / name).is_dir()]
     failures = []
     done = people - len(missing)
     progress(done, people)
     prepare = partial(_prepared, face, out, plan)
-    with tidied(out):
-        with Serial(prepare) if workers == 1 else Processes(prepare, workers) as executor:
-            for found in executor.outcomes(missing):
-                done += 1
-                progress(done, people)
-                if isinstance(found, Failure):
-                    failures.append(found)
-        _write_truth(out, [name for name in names if (out / name).is_dir()], plan)
+    with Serial(prepare) if workers == 1 else Processes(prepare, workers) as executor:
+        for found in executor.outcomes(missing):
+            done += 1
+            progress(done, people)
+            if isinstance(found, Failure):
+                failures.append(found)
+    _write_truth(out, [name for name in names if (out / name).is_dir()], plan)
     return failures
+
+
+def _remove_unfinished(folder: Path) -> None:
+    for path in folder.iterdir():
+        if _UNFINISHED.fullmatch(path.name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _require_same_plan(out: Path, plan: PicturePlan) -> None:

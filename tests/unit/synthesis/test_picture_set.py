@@ -14,7 +14,6 @@ from fergi.errors import DatasetError, UsageError, WeightsError
 from fergi.files import read_table
 from fergi.provenance import provenance_path
 from fergi.synthesis.picture_set import TRUTH_FILE, PicturePlan, synthesize
-from fergi.synthesis.unfinished import tidied
 
 PLAN = PicturePlan(seed=1, neutrals=1, expressions=1)
 
@@ -94,17 +93,6 @@ def test_what_a_killed_run_left_half_drawn_is_removed_by_the_next(
     assert not list(out.glob(".person-*"))
     assert read_table(out / TRUTH_FILE)["person"].n_unique() == whole + 1
     assert notes.exists()
-
-
-def test_what_another_run_is_drawing_is_left_alone(face_file: Path, tmp_path: Path) -> None:
-    synthesize(face_file, tmp_path, 1, PLAN)
-    with tidied(tmp_path):
-        half_drawn = tmp_path / ".person-00001.0a1b2c3d.part"
-        half_drawn.mkdir()
-        synthesize(face_file, tmp_path, 1, PLAN)
-        assert half_drawn.is_dir()
-    synthesize(face_file, tmp_path, 1, PLAN)
-    assert not half_drawn.exists()
 
 
 def test_another_plan_is_refused_in_the_same_folder(face_file: Path, tmp_path: Path) -> None:
