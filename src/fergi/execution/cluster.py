@@ -4,23 +4,34 @@ Each worker is an actor, which loads its models once. Ray lets a lost actor's ta
 tried once more, on an actor that takes the lost one's place.
 """
 
+import logging
 import math
 import os
+import signal
+import socket
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from fergi.errors import ExecutionError, MissingExtraError
 from fergi.execution.protocol import Failure, Hear, Prepare, outcome, unheard
 from fergi.execution.waiting import Waiting
 from fergi.execution.worker import ONE_THREAD
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is imported and started
+# Read when Ray is imported and started.
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["RAY_DISABLE_FAILURE_SIGNAL_HANDLER"] = "1"  # it aborts 3 s after SIGTERM, with a dump
+os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."  # what Ray says of lost workers goes to our output
 try:
     import ray
+    from ray._private.services import canonicalize_bootstrap_address
     from ray.exceptions import RayActorError, RayError, RayTaskError
 except ImportError as error:
     raise MissingExtraError("--ray", "ray") from error
 
+_SECONDS_TO_ANSWER = 5.0
 _SECONDS_TO_LISTEN = 60.0
 _BROKEN_START = "error raised in its creation task"
 """How Ray says that an actor's own code failed, and would fail again."""
@@ -154,12 +165,46 @@ def _connect(address: str, workers: int | None) -> None:
     if address == "local":
         own = {"num_cpus": workers, "include_dashboard": False}
     try:
-        ray.init(address=address, log_to_driver=False, configure_logging=False, **own)
+        _knock(address)
+        with _termination_as_before():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RayError, RuntimeError, ValueError) as error:
         raise ExecutionError(
             f"no Ray cluster answers at '{address}' ({_first_line(error)}); start one with "
             "'ray start --head', or take --ray local"
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Ask for any answer where Ray would look for the cluster, since Ray asks for minutes.
+
+    Raises:
+        ConnectionError: If there is none.
+    """
+    head = canonicalize_bootstrap_address(address.removeprefix("ray://"))
+    if head is None:
+        return
+    place = urlsplit(f"//{head}")
+    try:
+        socket.create_connection((place.hostname, place.port), _SECONDS_TO_ANSWER).close()
+    except OSError as error:
+        raise ConnectionError(f"{head}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _termination_as_before() -> Iterator[None]:
+    """Let SIGTERM do in the block, and after it, what it did before: Ray sets a handler."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    try:
+        yield
+    except SystemExit:  # by Ray's handler
+        handler(signal.SIGTERM, None)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _share(gpus: float, workers: int) -> float:

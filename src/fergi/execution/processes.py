@@ -111,9 +111,18 @@ class Processes:
         if self._failed_starts > self._count:
             raise ExecutionError(
                 f"workers die before they can work ({cause(worker.process.exitcode)}); "
-                "give them more memory, or take fewer with --workers"
+                f"{_advice(worker.process.exitcode)}"
             )
         self._workers[self._workers.index(worker)] = self._started()
 
     def _started(self) -> _Worker:
         return _Worker(*started_process(self._prepare))
+
+
+def _advice(exit_code: int | None) -> str:
+    if exit_code == 1:  # of Python, after an error that it printed
+        return (
+            "the error is printed above; in a script of your own, call fergi below "
+            'if __name__ == "__main__": only, since each worker begins by running the script'
+        )
+    return "give them more memory, or take fewer with --workers"

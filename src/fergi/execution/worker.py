@@ -84,19 +84,23 @@ def _work(line: Connection, prepare: Prepare) -> None:
 
 
 def _serve(line: Connection, prepare: Prepare) -> None:
-    try:
-        perform = prepare()
-    except Exception as error:  # noqa: BLE001 (the parent tells it)
-        is_told = isinstance(error, FergiError)
-        reason = f"a worker cannot start: {type(error).__name__}: {error}"
-        line.send((Message.UNREADY, str(error) if is_told else reason))
-        return
-    with suppress(EOFError, OSError):
+    with suppress(EOFError, OSError):  # the parent closed the line, and wants nothing more
+        try:
+            perform = prepare()
+        except Exception as error:  # noqa: BLE001 (the parent tells it)
+            line.send((Message.UNREADY, _told(error)))
+            return
         line.send((Message.READY, None))
         while True:
             task = line.recv()
             found = outcome(perform, task, lambda news: line.send((Message.NEWS, news)))
             line.send((Message.OUTCOME, found))
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, FergiError):
+        return str(error)
+    return f"a worker cannot start: {type(error).__name__}: {error}"
 
 
 def _die_with_parent() -> None:

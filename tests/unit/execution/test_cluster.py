@@ -72,12 +72,55 @@ except Exception as error:
 print(json.dumps(facts))
 """
 
+TERMINATED = """
+import os, signal, sys
+from fergi.execution.cluster import Cluster
+from workers import Square, Squares
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGTERM, interrupt)
+try:
+    with Cluster(Squares, "local", 2) as workers:
+        for _ in workers.outcomes([Square(n, "takes its time") for n in range(40)]):
+            os.kill(os.getpid(), signal.SIGTERM)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+NOBODY_THERE = """
+import os, sys
+from fergi.errors import ExecutionError
+from fergi.execution.cluster import Cluster
+
+for address in sys.argv[1:]:
+    try:
+        Cluster(None, address, 2).__enter__()
+    except ExecutionError as error:
+        print(error)
+"""
+NO_CLUSTER = "127.0.0.1:1"
+
 
 def _film(root: Path, invented: Any) -> Path:
     for name in ("anna/session_1/baseline", "anna/session_1/reaction", "ben/session_1/reaction"):
         path = root / f"{name}_clip_1.mp4"
         invented.write_film(path, [invented.grey(80)] * 20 + [invented.grey(120)] * 13)
     return root
+
+
+def _run(
+    script: str, *arguments: str | Path, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(FOLDERS)} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 @NEEDS_RAY
@@ -89,16 +132,9 @@ def test_a_cluster_does_what_processes_do_and_loses_nothing_with_a_worker(
     import invented_faces
 
     study = _film(tmp_path / "study", invented_faces)
-    ended = subprocess.run(
-        [sys.executable, "-c", ON_A_CLUSTER, study, tmp_path / "cluster"],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(FOLDERS)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    ended = _run(ON_A_CLUSTER, study, tmp_path / "cluster")
     assert ended.returncode == 0, ended.stderr
-    facts = json.loads(ended.stdout.splitlines()[-1])
+    facts = json.loads(ended.stdout)  # Ray, which tells of lost workers there, adds nothing
     assert facts["in order"] == [0, 1, 4, 9, 16, 25]
     assert facts["one killed in the middle"] == [number**2 for number in range(12)]
     first, dead, refused, last = facts["with trouble"]
@@ -112,6 +148,24 @@ def test_a_cluster_does_what_processes_do_and_loses_nothing_with_a_worker(
     assert facts["usage reports"] == "0"
     assert "the model is missing; fetch it" in facts["without a model"]
     assert _by_processes(study, tmp_path / "processes") == _contents(tmp_path / "cluster")
+
+
+@NEEDS_RAY
+def test_termination_means_on_a_cluster_what_it_meant_before() -> None:
+    ended = _run(TERMINATED)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+@NEEDS_RAY
+def test_a_cluster_that_does_not_answer_is_told_at_once() -> None:
+    addresses = [NO_CLUSTER, f"ray://{NO_CLUSTER}", "auto"]
+    ended = _run(NOBODY_THERE, *addresses, RAY_ADDRESS=NO_CLUSTER)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = ended.stdout.splitlines()
+    assert len(lines) == len(addresses)
+    for address, line in zip(addresses, lines, strict=True):
+        assert line.startswith(f"no Ray cluster answers at '{address}' (")
+        assert ":1: Connection refused)" in line
 
 
 def _by_processes(study: Path, out: Path) -> dict[str, bytes]:

@@ -100,6 +100,43 @@ if __name__ == "__main__":
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
+def test_a_worker_that_is_ended_while_it_prepares_says_nothing(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import sys
+sys.path.insert(0, {FOLDER!r})
+from pathlib import Path
+from fergi.errors import FergiError
+from fergi.execution.processes import Processes
+from workers import FirstWaits, Square
+if __name__ == "__main__":
+    try:
+        with Processes(FirstWaits(Path({str(tmp_path)!r})), workers=2) as workers:
+            list(workers.outcomes([Square(1)]))
+    except FergiError as error:
+        print(error)
+""")
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("the model is missing; fetch it\n", "")
+
+
+def test_a_script_without_a_guard_is_told_of_it(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import sys
+sys.path.insert(0, {FOLDER!r})
+from fergi.execution.processes import Processes
+from workers import Square, Squares
+with Processes(Squares, workers=2) as workers:
+    print(*workers.outcomes([Square(3)]))
+""")
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    message = ended.stderr.splitlines()[-1]
+    assert "workers die before they can work (exit status 1)" in message
+    assert 'if __name__ == "__main__":' in message
+
+
 def test_workers_do_not_hear_an_interruption_while_they_start(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(f"""

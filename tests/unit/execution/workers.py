@@ -70,6 +70,23 @@ def no_worker() -> Squares:
     raise FergiError("the model is missing; fetch it")
 
 
+@dataclass(frozen=True)
+class FirstWaits:
+    """The first worker waits to be ended, and fails then as an import may; others fail at once."""
+
+    marks: Path
+
+    def __call__(self) -> Squares:
+        try:
+            (self.marks / "first").touch(exist_ok=False)
+            signal.pause()
+        except FileExistsError:
+            no_worker()
+        except SystemExit:
+            raise ImportError("initialization failed") from None
+        return Squares()
+
+
 def dead_worker() -> Squares:
     os.kill(os.getpid(), signal.SIGKILL)
     return Squares()
