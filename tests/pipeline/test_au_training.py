@@ -639,6 +639,31 @@ def test_other_labels_are_prepared_anew(
     assert set(faces.labels[:, ACTION_UNITS.index(9)]) == {4.0}
 
 
+def test_a_data_set_that_is_not_named_again_is_not_dropped(
+    fergi: Run, face_task: bytes, trees: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    _prepare(fergi, trees, store)
+    before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    options = ["--disfa-plus", trees / "DISFAPlus", "--out", store, "--workers", "1"]
+    result = fergi("au", "prepare", *options)
+    assert result.exit_code == 2
+    assert "also holds faces of disfa, which the store would lose" in result.stderr
+    assert {path: path.read_bytes() for path in store.rglob("*") if path.is_file()} == before
+
+
+def test_shards_of_people_who_are_gone_are_named(
+    fergi: Run, face_task: bytes, own_trees: Path, tmp_path: Path
+) -> None:
+    _prepare(fergi, own_trees, tmp_path / "store")
+    shutil.rmtree(own_trees / "DISFA" / "Images_LeftCamera" / "SN901")
+    summary = json.loads(_prepare(fergi, own_trees, tmp_path / "store").stdout)
+    assert summary["pictures"] == 84
+    assert summary["odd"]["files that do not belong there"] == 1
+    assert "disfa-SN901-left-000.safetensors; not used" in summary["problems"][-1]["reason"]
+    assert len(prepared_faces(tmp_path / "store")) == 84
+
+
 def test_the_distributed_videos_give_the_frames_that_are_labelled(
     fergi: Run, face_task: bytes, own_trees: Path, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ Shards are mapped into memory: any picture is one copy away, and nothing is deco
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,19 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
 
-from fergi.datasets.face_shards import FACE_SIZE, MEASURES, Pictures, mapped_array
+from fergi.datasets.face_folders import shown_names
+from fergi.datasets.face_shards import (
+    FACE_SIZE,
+    MEASURES,
+    PICTURES_IN_SHARD,
+    Pictures,
+    mapped_array,
+)
 from fergi.errors import DatasetError, OutputError, UsageError, brief
 from fergi.files import read_table, replacing, write_table
 from fergi.provenance import fingerprint, settings_hash
 from fergi.records.action_units import UNIT_NAMES
-from fergi.records.labelled_faces import FaceSequence, Oddity
+from fergi.records.labelled_faces import FaceSequence, Oddity, OddityKind
 
 _RECIPE, _TABLE, _ODDITIES, _SHARDS = "recipe.json", "faces.parquet", "oddities.csv", "shards"
 _COLUMNS = ("dataset", "person", "sequence", "frame", *MEASURES, *UNIT_NAMES, "shard", "row")
@@ -72,14 +79,54 @@ class FaceStore:
         Raises:
             DatasetError: If that is not noted.
         """
+        note = self.root / _RECIPE
         try:
-            record = json.loads((self.root / _RECIPE).read_text(encoding="utf-8"))
-            return str(record["sha256"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return str(json.loads(note.read_text(encoding="utf-8"))["sha256"])
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise DatasetError(
-                f"{self.root}: holds no prepared faces (no readable {_RECIPE}); "
+                f"{self.root}: holds no prepared faces (no {_RECIPE}); "
                 "make it with: fergi au prepare"
             ) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DatasetError(
+                f"{note}: cannot be read, or is damaged ({brief(error)}); remove this file, and "
+                "run fergi au prepare again, which prepares anew what does not fit"
+            ) from error
+
+    def require_datasets(self, datasets: Collection[str]) -> None:
+        """Check that nothing in the folder is of a data set that is not prepared now.
+
+        Raises:
+            UsageError: If the table would lose a data set.
+        """
+        others = {path.name.partition("-")[0] for path in self._shards()} - set(datasets)
+        if others:
+            raise UsageError(
+                f"{self.root}: also holds faces of {shown_names(sorted(others))}, which the store "
+                "would lose; name all its data sets in one command, or choose another folder"
+            )
+
+    def unused_shards(self, sequences: Sequence[FaceSequence]) -> list[Oddity]:
+        """Name what an earlier preparation left of sequences that are not there any more.
+
+        Args:
+            sequences: All that are prepared now.
+        """
+        used = {path for sequence in sequences for path in self.shard_paths(sequence)}
+        names = sorted(path.name for path in self._shards() if path not in used)
+        detail = (
+            f"{shown_names(names)}; not used: remove them, or give again what they were made of"
+        )
+        place = str(self.root / _SHARDS)
+        return [Oddity(OddityKind.EXTRA_FILE, place, len(names), detail)] if names else []
+
+    def _shards(self) -> list[Path]:
+        return list((self.root / _SHARDS).glob("[!.]*.safetensors"))
+
+    def shard_paths(self, sequence: FaceSequence) -> list[Path]:
+        """Name the files of a sequence, one for each part."""
+        parts = range(0, len(sequence.frames), PICTURES_IN_SHARD)
+        return [self.shard_path(sequence, number) for number in range(len(parts))]
 
     def shard_path(self, sequence: FaceSequence, number: int) -> Path:
         """Name the file of a part of a sequence."""

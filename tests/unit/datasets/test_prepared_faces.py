@@ -131,6 +131,14 @@ def test_a_store_that_is_not_complete_is_refused(store: Path, name: str) -> None
         prepared_faces(store)
 
 
+@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+def test_a_recipe_that_is_damaged_is_told_to_be(store: Path, content: str) -> None:
+    (store / "recipe.json").write_text(content)
+    for use in (prepared_faces, lambda root: FaceStore(root).begin(RECIPE)):
+        with pytest.raises(DatasetError, match=r"recipe\.json: cannot be read, or is damaged"):
+            use(store)
+
+
 def test_a_shard_that_is_missing_or_cut_off_is_refused(store: Path) -> None:
     shard = next((store / "shards").glob("*-b-*"))
     content = shard.read_bytes()

@@ -63,12 +63,13 @@ def prepare_faces(
         progress: Told after each part of a sequence, in pictures.
 
     Raises:
-        UsageError: If `out` holds faces that were prepared in another way.
+        UsageError: If `out` holds faces that were prepared in another way, or of other data sets.
         WeightsError: If `face_model` is no such file.
         DatasetError: If no picture shows a face.
         OutputError: If the disk refuses.
     """
     store = FaceStore(out)
+    store.require_datasets({sequence.dataset for sequence in sequences})
     recipe = store.begin(preparation_recipe(face_model))
     tasks = [PrepareSequence(sequence, store, recipe) for sequence in sequences]
     hear = _counted(sum(len(sequence.frames) for sequence in sequences), progress)
@@ -79,7 +80,11 @@ def prepare_faces(
         for sequence, found in zip(sequences, outcomes, strict=True)
         if isinstance(found, PreparedSequence)
     ]
-    all_oddities = (*oddities, *(odd for found in outcomes for odd in _oddities(found)))
+    all_oddities = (
+        *oddities,
+        *(odd for found in outcomes for odd in _oddities(found)),
+        *store.unused_shards(sequences),
+    )
     store.finish(
         [(sequence, shard) for sequence, found in results for shard in found.shards], all_oddities
     )

@@ -76,7 +76,12 @@ def _plain_png(content: bytes) -> Image | None:
 def _any_picture(content: bytes) -> Image | None:
     if not content:
         return None
-    return cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR_RGB)
+    # It would tell of a broken picture on standard error, where we name it.
+    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR_RGB)
+    finally:
+        cv2.utils.logging.setLogLevel(before)
 
 
 def _video_pictures(
@@ -84,6 +89,10 @@ def _video_pictures(
 ) -> Iterator[tuple[int, Image | NoPicture]]:
     """Take the labelled frames out of a video, whose first frame has number 1."""
     position_of = {int(sequence.frames[position]): position for position in positions}
+    for early in sorted(frame for frame in position_of if frame < 1):
+        yield position_of.pop(early), f"the first frame of {sequence.source.name} is number 1"
+    if not position_of:
+        return
     last, reason = max(position_of), f"{sequence.source.name} ends before them"
     try:
         for number, frame in enumerate(video_frames(sequence.source), start=1):

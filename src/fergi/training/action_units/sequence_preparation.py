@@ -186,10 +186,10 @@ def _parts(task: PrepareSequence) -> list[_Part]:
     """Split a sequence, and see which parts were prepared before from equal inputs."""
     parts = []
     count = len(task.sequence.frames)
-    for number, start in enumerate(range(0, count, PICTURES_IN_SHARD)):
+    for number, path in enumerate(task.store.shard_paths(task.sequence)):
+        start = number * PICTURES_IN_SHARD
         positions = range(start, min(start + PICTURES_IN_SHARD, count))
         digest = _digest(task, positions)
-        path = task.store.shard_path(task.sequence, number)
         description = shard_description(path)
         is_known = description is not None and description.get("inputs") == digest
         parts.append(_Part(path, digest, positions, description if is_known else None))

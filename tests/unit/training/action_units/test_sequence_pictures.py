@@ -1,11 +1,14 @@
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from fergi.training.action_units.sequence_pictures import opened_picture
+from fergi.records.action_units import ACTION_UNITS
+from fergi.records.labelled_faces import FaceSequence
+from fergi.training.action_units.sequence_pictures import opened_picture, sequence_pictures
 
 SHAPE = (37, 53, 3)
 
@@ -67,4 +70,31 @@ def test_what_is_no_picture_does_not_open(
     }
     path.write_bytes(spoilt[spoil])
     assert opened_picture(path) is None
-    capfd.readouterr()  # what the decoders print
+    told = capfd.readouterr().err.splitlines()
+    assert all(line.startswith("libpng error") for line in told)  # which nobody can prevent
+
+
+@pytest.mark.parametrize(
+    ("frames", "kinds"), [([0, 1, 2], [str, np.ndarray, np.ndarray]), ([0], [str])]
+)
+def test_a_label_before_the_first_frame_of_a_video_is_named(
+    tmp_path: Path, frames: list[int], kinds: list[type]
+) -> None:
+    video = tmp_path / "LeftVideoSN001_comp.avi"
+    _write_video(video, pictures=3)
+    labels = np.zeros((len(frames), len(ACTION_UNITS)))
+    sequence = FaceSequence("disfa", "SN001", "left", video, (), np.array(frames), labels)
+    found = list(sequence_pictures(sequence, range(len(frames))))
+    assert [position for position, _ in found] == list(range(len(frames)))
+    assert [type(image) for _, image in found] == kinds
+    assert found[0][1] == "the first frame of LeftVideoSN001_comp.avi is number 1"
+
+
+def _write_video(path: Path, pictures: int) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=20)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuvj420p"
+        for _ in range(pictures):
+            picture = np.zeros((32, 32, 3), dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
