@@ -82,6 +82,7 @@ def _sequence(
     place = f"{INVENTED}/{folder.name}"
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     there = [path.name for path in entries if path.is_file()]
+    rows = _first_of_each(rows, place, oddities)
     is_there = pl.col("picture").is_in(there)
     missing = rows.filter(~is_there)["picture"].to_list()
     oddities.add(OddityKind.NO_PICTURE, place, len(missing), f"{shown_names(missing)}; left out")
@@ -99,6 +100,15 @@ def _sequence(
         frames=np.arange(len(rows)),
         labels=_intensities(rows, place, oddities),
     )
+
+
+def _first_of_each(rows: pl.DataFrame, place: str, oddities: Oddities) -> pl.DataFrame:
+    """Take one row of each picture."""
+    is_first = rows["picture"].is_first_distinct()
+    again = rows.filter(~is_first)["picture"]
+    detail = f"{shown_names(again)}; the first row counts"
+    oddities.add(OddityKind.REPEATED_FRAME, place, len(again), detail)
+    return rows.filter(is_first)
 
 
 def _note_others(others: set[Path], place: str, oddities: Oddities) -> None:

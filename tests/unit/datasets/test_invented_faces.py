@@ -86,3 +86,13 @@ def test_labels_that_are_no_numbers_are_refused(people: Path) -> None:
     _write_truth(people, ["none", "weak", "strong"])
     with pytest.raises(DatasetError, match="as numbers"):
         read_invented_faces(people)
+
+
+def test_of_a_picture_that_is_labelled_twice_the_first_row_counts(people: Path) -> None:
+    truth = pl.read_parquet(people / "truth.parquet")
+    again = truth.head(1).with_columns(AU4=pl.lit(3.0))
+    pl.concat([truth, again]).write_parquet(people / "truth.parquet")
+    faces = read_invented_faces(people)
+    np.testing.assert_array_equal(faces.sequences[0].labels[:, AU4], [1.25, 0.0, 5.0])
+    (oddity,) = faces.oddities
+    assert (oddity.kind, oddity.count) == (OddityKind.REPEATED_FRAME, 1)
