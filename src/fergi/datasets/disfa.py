@@ -79,7 +79,7 @@ def read_disfa(root: Path) -> LabelledFaces:
             f"{folder_names(root)}; name the folder that holds them"
         )
     known = {_LABELS, *(folder.name for camera in CAMERAS for folder in cameras[camera])}
-    note_extras(root, known, DISFA, oddities)
+    note_extras(root, known | _landmarks(root), DISFA, oddities)
     _note_files(root / _LABELS, f"{DISFA}/{_LABELS}", oddities)
     labels = {folder.name: _disfa_labels(folder, oddities) for folder in label_folders}
     sequences: list[FaceSequence] = []
@@ -109,7 +109,7 @@ def read_disfa_plus(root: Path) -> LabelledFaces:
             f"and Images/SN001/<trial>/000.jpg …, and has {folder_names(root)}; name the folder "
             "that holds them"
         )
-    note_extras(root, _TRIAL_FOLDERS, DISFA_PLUS, oddities)
+    note_extras(root, {*_TRIAL_FOLDERS} | _landmarks(root), DISFA_PLUS, oddities)
     sequences: list[FaceSequence] = []
     for person, trial in sorted(label_trials.keys() | picture_trials.keys()):
         name = _Name(DISFA_PLUS, person, trial)
@@ -118,6 +118,11 @@ def read_disfa_plus(root: Path) -> LabelledFaces:
         source = picture_trials.get((person, trial))
         sequences += _sequence(name, source, labels, oddities)
     return LabelledFaces(tuple(sequences), tuple(oddities.found))
+
+
+def _landmarks(root: Path) -> set[str]:
+    """Name the folders of landmarks: they are distributed too, and nothing here needs them."""
+    return {folder.name for folder in plain_folders(root) if "landmark" in folder.name.lower()}
 
 
 def _disfa_labels(folder: Path, oddities: Oddities) -> Labels:

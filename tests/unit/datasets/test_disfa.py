@@ -287,6 +287,16 @@ def test_whatever_does_not_belong_into_disfa_plus_is_named(
     assert len(faces.sequences) == 2
 
 
+def test_the_landmarks_of_disfa_are_nothing_odd(disfa: Path) -> None:
+    (disfa / "Landmark_Points").mkdir()
+    assert not read_disfa(disfa).oddities
+
+
+def test_the_landmarks_of_disfa_plus_are_nothing_odd(disfa_plus: Path) -> None:
+    (disfa_plus / "FaceLandmarks").mkdir()
+    assert not read_disfa_plus(disfa_plus).oddities
+
+
 def _add(path: Path, *, is_folder: bool) -> None:
     if is_folder:
         path.mkdir()
