@@ -40,6 +40,21 @@ _COLUMNS = pl.Schema(
     }
 )
 
+_ROW_KEY = ("session_index", "image_index")
+_HAS_IMAGE = pl.col("image_index").is_not_null()
+_IS_FIRST = pl.struct(_ROW_KEY).is_first_distinct()
+_IS_RANKED = pl.col("rank_score").is_between(1, IMAGES_IN_A_SESSION).fill_null(value=False)
+_FAULTS = {
+    "the row names no image, so it is left out": ~_HAS_IMAGE,
+    "a row above names the same image, so this one is left out": ~_IS_FIRST,
+    f"rank_score is none of 1 to {IMAGES_IN_A_SESSION}, so the rank is unknown": ~_IS_RANKED,
+    **{
+        f"{name} is infinite, so it counts as unknown": pl.col(name).is_infinite()
+        for name in SCORE_COLUMNS
+    },
+}
+"""What may be wrong with a row, and what comes of it."""
+
 
 def is_release(root: Path) -> bool:
     """Tell whether a folder is laid out as the release."""
@@ -66,9 +81,10 @@ def read_release(root: Path) -> Study:
     for participant, sessions in valid_sessions.items():
         source = preparation / "preprocessed_image_data" / f"{participant}.csv"
         try:
-            table = _image_table(source, participant, sessions)
+            listed = _listed_rows(source, sessions)
             found = list(_clips(root / "data" / participant, sessions))
-            tables.append(table)
+            tables.append(_image_table(listed, participant))
+            problems += _table_problems(listed, source.relative_to(root).as_posix(), sessions)
             clips += [one for one in found if isinstance(one, Clip)]
             problems += [one for one in found if isinstance(one, Problem)]
         except (OSError, pl.exceptions.PolarsError) as error:
@@ -96,25 +112,49 @@ def _sessions(path: Path) -> dict[str, list[int]]:
         raise StudyError(f"{path}: does not list sessions by participant ({reason})") from error
     if not content:
         raise StudyError(f"{path}: names no participant; bring the release anew")
-    return content
+    # in one order, so that the evidence has one fingerprint
+    return {participant: sorted(set(content[participant])) for participant in sorted(content)}
 
 
-def _image_table(source: Path, participant: str, sessions: list[int]) -> pl.DataFrame:
+def _listed_rows(source: Path, sessions: list[int]) -> pl.DataFrame:
     table = pl.read_csv(
         source.read_bytes(), schema_overrides=dict(_COLUMNS), columns=_COLUMNS.names()
     )
+    return table.filter(pl.col("session_index").is_in(sessions))
+
+
+def _table_problems(listed: pl.DataFrame, place: str, sessions: list[int]) -> Iterator[Problem]:
+    absent = sorted({*sessions} - {*listed["session_index"]})
+    if absent:
+        yield Problem(
+            place,
+            f"has no row of the sessions {', '.join(map(str, absent))}, which "
+            "valid_sessions.json lists; bring the file anew",
+        )
+    for fault, is_faulty in _FAULTS.items():
+        rows = listed.filter(is_faulty)
+        if len(rows):
+            more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+            session, image = rows.select(_ROW_KEY).row(0)
+            yield Problem(place, f"session {session}, image {image}{more}: {fault}; correct it")
+
+
+def _image_table(listed: pl.DataFrame, participant: str) -> pl.DataFrame:
     folder = pl.format("{}/session_{}", pl.lit(participant), "session_index")
-    return table.filter(pl.col("session_index").is_in(sessions)).select(
+    return listed.filter(_IS_FIRST & _HAS_IMAGE).select(
         pl.lit(participant).alias("participant"),
         pl.col("session_index").alias("session"),
         pl.col("image_index").alias("image"),
         pl.format("{}/image{}.png", folder, "image_index").alias("path"),
         pl.lit(None, pl.String).alias("prompt"),
-        (IMAGES_IN_A_SESSION + 1 - pl.col("rank_score")).alias("rank"),
+        pl.when(_IS_RANKED).then(IMAGES_IN_A_SESSION + 1 - pl.col("rank_score")).alias("rank"),
         *(pl.col(name).replace(0, None) for name in RATINGS),
         *ISSUES,
         *REACTIONS,
-        *(pl.col(published).alias(name) for published, name in SCORE_COLUMNS.items()),
+        *(
+            pl.when(pl.col(published).is_finite()).then(pl.col(published)).alias(name)
+            for published, name in SCORE_COLUMNS.items()
+        ),
     )
 
 

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -7,7 +8,7 @@ import pytest
 from fergi.datasets.fergi_study import read_study
 from fergi.datasets.release import SCORE_COLUMNS
 from fergi.errors import StudyError
-from fergi.records.study import ISSUES, RATINGS, REACTIONS, Layout
+from fergi.records.study import ISSUES, RATINGS, REACTIONS, Layout, Study
 
 
 def _write_release(root: Path, participants: dict[str, list[int]]) -> Path:
@@ -113,6 +114,74 @@ def test_a_table_with_a_word_for_a_number_is_a_problem(small_release: Path) -> N
     table = pl.read_csv(source).with_columns(rank_score=pl.lit("best"))
     table.write_csv(source)
     assert [problem.place for problem in read_study(small_release).problems] == ["participant 002"]
+
+
+@pytest.fixture
+def spoil(small_release: Path) -> Callable[..., Study]:
+    """Changes the table of participant 002, whose only session is 1, and reads the study."""
+
+    def change_and_read(change: Callable[[pl.DataFrame], pl.DataFrame]) -> Study:
+        source = small_release / "preparation" / "preprocessed_image_data" / "002.csv"
+        change(pl.read_csv(source)).write_csv(source)
+        return read_study(small_release)
+
+    return change_and_read
+
+
+_TABLE_002 = "preparation/preprocessed_image_data/002.csv"
+
+
+@pytest.mark.parametrize("infinite", ["inf", "-inf"])
+def test_an_infinite_score_is_a_problem_and_unknown(
+    spoil: Callable[..., Study], infinite: str
+) -> None:
+    third = pl.col("image_index") == 3
+    changed = pl.when(third).then(pl.lit(float(infinite))).otherwise("PickScore")
+    study = spoil(lambda table: table.with_columns(changed.alias("PickScore")))
+    scores = study.scores.filter(participant="002")
+    assert scores["pickscore"].to_list() == [0.1, 0.2, None, 0.4, 0.5]
+    assert [str(problem) for problem in study.problems] == [
+        f"{_TABLE_002}: session 1, image 3: PickScore is infinite, so it counts as unknown; "
+        "correct it"
+    ]
+
+
+def test_a_row_given_twice_is_a_problem_and_counts_once(spoil: Callable[..., Study]) -> None:
+    study = spoil(lambda table: pl.concat([table, table.head(2)]))
+    assert len(study.images) == 15
+    (problem,) = study.problems
+    assert "session 1, image 1 and 1 more: a row above names the same image" in str(problem)
+
+
+@pytest.mark.parametrize("rank_score", [0, 6, None])
+def test_a_rank_score_that_is_none_is_a_problem_and_unknown(
+    spoil: Callable[..., Study], rank_score: int | None
+) -> None:
+    changed = pl.when(pl.col("image_index") > 1).then("rank_score").otherwise(rank_score)
+    study = spoil(lambda table: table.with_columns(changed.alias("rank_score")))
+    assert study.images.filter(participant="002")["rank"].to_list() == [None, 4, 3, 2, 1]
+    (problem,) = study.problems
+    assert "session 1, image 1: rank_score is none of 1 to 5" in str(problem)
+
+
+def test_a_table_that_was_cut_off_is_a_problem(small_release: Path) -> None:
+    source = small_release / "preparation" / "preprocessed_image_data" / "001.csv"
+    lines = source.read_text(encoding="utf-8").splitlines(keepends=True)
+    source.write_text("".join(lines[:5]) + "1,", encoding="utf-8")
+    study = read_study(small_release)
+    assert study.images.filter(participant="001")["image"].to_list() == [1, 2, 3, 4]
+    reasons = "\n".join(problem.reason for problem in study.problems)
+    assert "has no row of the sessions 2, which valid_sessions.json lists" in reasons
+    assert "the row names no image" in reasons
+
+
+def test_the_order_of_the_list_of_sessions_changes_nothing(small_release: Path) -> None:
+    before = read_study(small_release)
+    source = small_release / "preparation" / "valid_sessions.json"
+    source.write_text('{"002": [1], "001": [2, 1, 2]}', encoding="utf-8")
+    after = read_study(small_release)
+    assert after.clips == before.clips
+    assert after.images.equals(before.images)
 
 
 def test_a_missing_session_folder_is_a_problem_and_its_images_stay(small_release: Path) -> None:
