@@ -26,7 +26,6 @@ os.environ["RAY_DISABLE_FAILURE_SIGNAL_HANDLER"] = "1"  # it aborts 3 s after SI
 os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."  # what Ray says of lost workers goes to our output
 try:
     import ray
-    from ray._private.services import canonicalize_bootstrap_address
     from ray.exceptions import RayActorError, RayError, RayTaskError
 except ImportError as error:
     raise MissingExtraError("--ray", "ray") from error
@@ -181,7 +180,7 @@ def _knock(address: str) -> None:
     Raises:
         ConnectionError: If there is none.
     """
-    head = canonicalize_bootstrap_address(address.removeprefix("ray://"))
+    head = _head_of(address.removeprefix("ray://"))
     if head is None:
         return
     place = urlsplit(f"//{head}")
@@ -189,6 +188,17 @@ def _knock(address: str) -> None:
         socket.create_connection((place.hostname, place.port), _SECONDS_TO_ANSWER).close()
     except OSError as error:
         raise ConnectionError(f"{head}: {error.strerror or error}") from error
+
+
+def _head_of(address: str) -> str | None:
+    """Tell where Ray would look; None where it would start a cluster, or where this is unknown."""
+    try:
+        # Ray has no public name for where `auto` leads, and may give this one up.
+        from ray._private.services import canonicalize_bootstrap_address  # noqa: PLC0415
+    except ImportError:
+        return address if ":" in address else None
+    head: str | None = canonicalize_bootstrap_address(address)
+    return head
 
 
 @contextmanager
