@@ -35,7 +35,9 @@ from fergi.stages.preference import (
     image_pairs,
     preference_log_odds,
     probability,
+    score_columns,
     source_differences,
+    with_scores,
 )
 from fergi.stages.valence import (
     FauNet,
@@ -174,10 +176,11 @@ def annotate_study(
     problems += _unknown_units(activations, settings.valence)
     origins = origin_counts(clip for clip in clips if clip.kind is ClipKind.REACTION)
     problems += mixed_origins(origins)
-    scores = scores.select(*IMAGE_KEY, *preference.sources[1:])
-    images = _image_evidence(study.images, activations, scores, models, settings)
+    faces = _face_evidence(study.images, activations, models, settings)
+    columns = score_columns(preference.sources[1:], faces.columns)
+    images = with_scores(faces, scores, columns)
     return AnnotationRun(
-        annotations=_annotations(images, preference, models, settings),
+        annotations=_annotations(images, preference, columns, models, settings),
         problems=(*study.problems, *problems),
         settings=settings,
         models={file.name: file.sha256 for file in models.files},
@@ -283,14 +286,10 @@ def _unknown_units(activations: pl.DataFrame, valence: Valence) -> Iterator[Prob
         )
 
 
-def _image_evidence(
-    images: pl.DataFrame,
-    activations: pl.DataFrame,
-    scores: pl.DataFrame,
-    models: Models,
-    settings: AnnotationSettings,
+def _face_evidence(
+    images: pl.DataFrame, activations: pl.DataFrame, models: Models, settings: AnnotationSettings
 ) -> pl.DataFrame:
-    """Put what is known of each image side by side: path, prompt, face, scores."""
+    """Put what is known of each image side by side, but for scores: path, prompt, face."""
     reactions = activations.filter(pl.col("kind") == ClipKind.REACTION.value)
     excluded = unstable_participants(activations) if settings.exclude_unstable else []
     needed = [f"AU{unit}" for unit in units_used(settings.valence)]
@@ -301,18 +300,19 @@ def _image_evidence(
         images.select(*IMAGE_KEY, "path", "prompt")
         .join(reactions.select(*IMAGE_KEY, "valid_share"), on=IMAGE_KEY, how="left")
         .join(valence, on=IMAGE_KEY, how="left")
-        .join(scores, on=IMAGE_KEY, how="left")
-        .sort(IMAGE_KEY)
     )
 
 
 def _annotations(
-    images: pl.DataFrame, model: PreferenceModel, models: Models, settings: AnnotationSettings
+    images: pl.DataFrame,
+    model: PreferenceModel,
+    columns: Mapping[str, str],
+    models: Models,
+    settings: AnnotationSettings,
 ) -> pl.DataFrame:
     """Judge every pair."""
-    columns = {source: "valence" if source == FACE else source for source in model.sources}
     pairs = image_pairs(images)
-    differences = source_differences(pairs, columns)
+    differences = source_differences(pairs, {FACE: "valence", **columns})
     log_odds = preference_log_odds(differences, model)
     p_0 = probability(log_odds)
     confidence = np.maximum(p_0, 1 - p_0)

@@ -286,3 +286,16 @@ def test_images_without_any_clip_keep_their_rows(invented_study: Path) -> None:
     assert len(run.annotations) == 60
     assert set(run.annotations["source"]) == {"none"}
     assert len(run.problems) == 30
+
+
+@pytest.mark.parametrize("name", ["valence", "valid_share", "prompt_0", "score valence"])
+def test_a_score_may_bear_any_name(invented_study: Path, tmp_path: Path, name: str) -> None:
+    weights = np.array([[0, 0], [1.0, 0], [0, 3.0], [1.0, 2.0]])
+    scores = pl.read_csv(invented_study / "scores.csv")
+    margins = []
+    for scorer in ("pickscore", name):
+        scores.rename({"pickscore": scorer}).write_csv(invented_study / "scores.csv")
+        file = tmp_path / "m.safetensors"
+        write_model(file, {"fau-net": weights}, {"sources": f"face,{scorer}"})
+        margins.append(annotate(invented_study, fusion=file)["margin"].to_list())
+    assert margins[1] == margins[0]

@@ -6,7 +6,7 @@ may be missing, so there is one such regression for each set of sources, and a p
 by the one that was fitted on just what is known of both its images.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -150,6 +150,44 @@ def evidence_names(
 def probability(log_odds: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, " pairs"]:
     """Turn log odds into probabilities, 0 to 1; NaN stays NaN."""
     return 0.5 * (1 + np.tanh(0.5 * log_odds))
+
+
+def score_columns(scorers: Sequence[str], taken: Collection[str]) -> dict[str, str]:
+    """Choose the columns in which scores stand beside all else that is known of an image.
+
+    Args:
+        scorers: Names of scores.
+        taken: Columns that are there already.
+
+    Returns:
+        Scorer → its own name, or another where that is taken.
+
+    Example:
+        >>> score_columns(["pickscore", "rank"], ["image", "rank"])
+        {'pickscore': 'pickscore', 'rank': 'score rank'}
+    """
+    return {
+        # A scorer may bear the prefix itself: then it gets a second one.
+        name: f"{_SCORE}{name}" if name in taken or name.startswith(_SCORE) else name
+        for name in scorers
+    }
+
+
+_SCORE = "score "
+
+
+def with_scores(
+    images: pl.DataFrame, scores: pl.DataFrame, columns: Mapping[str, str]
+) -> pl.DataFrame:
+    """Join scores to images, sorted by image.
+
+    Args:
+        images: Key and other facts of each image.
+        scores: Key and scores of the images.
+        columns: What `score_columns` gives for the scores that are wanted.
+    """
+    named = (pl.col(name).alias(column) for name, column in columns.items())
+    return images.join(scores.select(*IMAGE_KEY, *named), on=IMAGE_KEY, how="left").sort(IMAGE_KEY)
 
 
 def source_differences(

@@ -21,9 +21,11 @@ from fergi.stages.preference import (
     FACE,
     PreferenceModel,
     image_pairs,
+    score_columns,
     set_index,
     source_differences,
     source_sets,
+    with_scores,
 )
 from fergi.stages.valence import Valence, au4_au12_valence, au4_valence, fau_net_valence
 from fergi.training.ranked_reactions import RankedReactions
@@ -160,25 +162,24 @@ def scored_pairs(
     Raises:
         ScoresError: If a scorer is not among the scores.
     """
-    missing = [name for name in scorers if name not in scores.columns]
+    missing = [name for name in scorers if name not in scores.drop(IMAGE_KEY).columns]
     if missing:
         raise ScoresError(
             f"the study has no scores of {', '.join(missing)}; compute them with: fergi score, "
-            "put them into scores.csv at its root, or name others with --scores"
+            "put them into scores.csv at its root, or name others, or none, with --scores"
         )
     faces = reactions.images.select(IMAGE_KEY).with_row_index("reaction")
-    known = (
-        images.select(*IMAGE_KEY, "rank")
-        .drop_nulls("rank")
-        .join(faces, on=IMAGE_KEY, how="left")
-        .join(scores.select(*IMAGE_KEY, *scorers), on=IMAGE_KEY, how="left")
-        .sort(IMAGE_KEY)
+    ranked = (
+        images.select(*IMAGE_KEY, "rank").drop_nulls("rank").join(faces, on=IMAGE_KEY, how="left")
     )
-    pairs = image_pairs(known).filter(pl.col("rank_0") != pl.col("rank_1"))
+    columns = score_columns(scorers, ranked.columns)
+    pairs = image_pairs(with_scores(ranked, scores, columns)).filter(
+        pl.col("rank_0") != pl.col("rank_1")
+    )
     rows = pairs.select(pl.col("reaction_0", "reaction_1").cast(pl.Int64).fill_null(-1))
     return ScoredPairs(
         scorers=tuple(scorers),
-        differences=source_differences(pairs, {name: name for name in scorers}),
+        differences=source_differences(pairs, columns),
         reactions=rows.to_numpy(),
         is_first_preferred=(pairs["rank_0"] < pairs["rank_1"]).to_numpy(),
         participants=pairs["participant"].to_numpy(),

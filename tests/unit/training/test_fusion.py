@@ -169,3 +169,26 @@ def test_a_score_that_the_study_lacks_is_refused(make_reactions: MakeReactions) 
     scores = reactions.images.drop("rank")
     with pytest.raises(ScoresError, match="no scores of clip, hpsv2"):
         fusion_pairs(reactions.images, reactions, np.zeros(12), scores, ["clip", "hpsv2"])
+
+
+@pytest.mark.parametrize("name", ["rank", "reaction", "row", "score rank", "rank_0"])
+def test_a_score_may_bear_any_name(make_reactions: MakeReactions, name: str) -> None:
+    reactions = make_reactions(0, participants=1, images=4)
+    values = pl.Series([1.0, 4.0, 9.0, 16.0])
+    scores = reactions.images.drop("rank").with_columns(hpsv2=values, other=-values)
+    scorers = {"hpsv2": name, "other": "rank" if name != "rank" else "hpsv2"}
+    plain, named = (
+        fusion_pairs(reactions.images, reactions, np.arange(4.0), table, list(table.columns[3:]))
+        for table in (scores, scores.rename(scorers))
+    )
+    np.testing.assert_array_equal(named.differences, plain.differences)
+    np.testing.assert_array_equal(named.is_first_preferred, plain.is_first_preferred)
+
+
+@pytest.mark.parametrize("name", ["image", "session"])
+def test_the_key_of_an_image_is_no_score(make_reactions: MakeReactions, name: str) -> None:
+    reactions = make_reactions(0, participants=1)
+    with pytest.raises(ScoresError, match=f"no scores of {name}"):
+        fusion_pairs(
+            reactions.images, reactions, np.zeros(12), reactions.images.drop("rank"), [name]
+        )
