@@ -4,9 +4,11 @@ The layouts are described in the data sheets of `fergi.datasets.descriptions`. W
 broken in a study becomes a `Problem` that names the place; all the rest is read.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from fergi.datasets import raw_study, release
+from fergi.datasets.score_tables import score_file_problems
 from fergi.errors import StudyError
 from fergi.records.study import Study
 
@@ -28,9 +30,9 @@ def read_study(root: str | Path) -> Study:
         found = "is a file" if root.exists() else "does not exist"
         raise StudyError(f"{root}: the folder {found}; give the folder of a study")
     if release.is_release(root):
-        return release.read_release(root)
+        return _with_scores_checked(release.read_release(root))
     if raw_study.is_raw_study(root):
-        return raw_study.read_raw_study(root)
+        return _with_scores_checked(raw_study.read_raw_study(root))
     inside = next((one for one in sorted(root.iterdir()) if one.is_dir() and _is_study(one)), None)
     if inside is not None:
         raise StudyError(f"{root}: is no study, but {inside} is one; give that folder")
@@ -39,6 +41,10 @@ def read_study(root: str | Path) -> Study:
         f"nor '<participant>/session_<k>' (a raw study), but {_contents(root)}; "
         "name another folder, or lay this one out so"
     )
+
+
+def _with_scores_checked(study: Study) -> Study:
+    return replace(study, problems=(*study.problems, *score_file_problems(study)))
 
 
 def _is_study(folder: Path) -> bool:

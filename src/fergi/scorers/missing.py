@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from fergi.datasets.score_tables import FILE_NAMES, score_files
 from fergi.errors import ScoresError, WeightsError
 from fergi.progress import Progress, unreported
 from fergi.records.study import Study
@@ -10,7 +11,7 @@ from fergi.scorers.catalogue import scorer_places
 from fergi.scorers.protocol import ScorerOptions
 from fergi.scorers.score_file import ScoreRequest, ScoreRun, recorded_origins, score
 from fergi.scorers.sheet import score_sheet
-from fergi.scorers.table import FILE_NAMES, known_scores
+from fergi.scorers.table import known_scores
 
 
 def score_missing(
@@ -64,8 +65,8 @@ def score_missing(
 
 def _own_file(study: Study) -> Path:
     """Name the file in which a study's scores are, or would be."""
-    places = [study.root / name for name in FILE_NAMES]
-    return next((path for path in places if path.is_file()), places[0])
+    found = score_files(study.root)
+    return found[0] if found else study.root / FILE_NAMES[0]
 
 
 def _require_scorers(names: Sequence[str], study: Study) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 
 from fergi.datasets.fergi_study import read_study
+from fergi.datasets.score_tables import FILE_NAMES
 from fergi.errors import ScoresError, UsageError
 from fergi.files import read_table
 from fergi.records.study import IMAGE_KEY, Study
 from fergi.scorers.plan import PromptedImage
-from fergi.scorers.table import FILE_NAMES, known_scores
+from fergi.scorers.table import known_scores
 
 TABLE_KEY = ("prompt", "image")
 

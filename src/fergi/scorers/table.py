@@ -4,17 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from fergi.errors import ScoresError, UsageError, brief
-from fergi.files import read_table
+from fergi.datasets.score_tables import read_scores, score_files
+from fergi.errors import ScoresError
 from fergi.records.study import IMAGE_KEY, Study
-
-FACE_COLUMN = "face"
-"""Taken: it names the evidence that is not a scorer's."""
-_NOTES = ("prompt", "path", "image_sha256", "reason")
-"""Columns that `fergi score` writes beside the scores."""
-
-FILE_NAMES = ("scores.parquet", "scores.csv", "scores.jsonl")
-"""Where a study's scores are looked for, at its root; the first one found is read."""
 
 
 def known_scores(study: Study, path: Path | None = None) -> pl.DataFrame:
@@ -27,51 +19,37 @@ def known_scores(study: Study, path: Path | None = None) -> pl.DataFrame:
 
     Returns:
         A row for each image of the study, in its order: the key and a float column for
-        each scorer, null where the table has no row or no number.
+        each scorer. Where the table has no row or no number, the score is the one that the
+        study brings, or null.
 
     Raises:
-        ScoresError: If the table cannot be read, or lacks a key column, or names an
-            image twice.
+        ScoresError: If the table cannot be read, lacks a key column, names an image twice, or
+            is named by `path` and has no image of the study.
     """
     if path is None:
-        path = next(
-            (study.root / name for name in FILE_NAMES if (study.root / name).is_file()), None
-        )
-    if path is None:
-        return study.scores
-    table = _scores_in(path)
-    shared = [name for name in table.columns if name in study.scores.columns[len(IMAGE_KEY) :]]
-    return study.scores.drop(shared).join(
-        table, on=IMAGE_KEY, how="left", maintain_order="left", validate="1:1"
-    )
-
-
-def _scores_in(path: Path) -> pl.DataFrame:
-    try:
-        table = read_table(path, text_columns=("participant",))
-    except (OSError, pl.exceptions.PolarsError, UsageError) as error:
+        found = score_files(study.root)
+        if not found:
+            return study.scores
+        return _joined(study.scores, read_scores(found[0]))
+    table = read_scores(path)
+    if len(table) and table.join(study.images, on=IMAGE_KEY, how="semi").is_empty():
         raise ScoresError(
-            f"{path}: is no table of scores ({brief(error)}); give one with the columns "
-            f"{', '.join(IMAGE_KEY)}, and one for each scorer"
-        ) from error
-    missing = [name for name in IMAGE_KEY if name not in table.columns]
-    if missing:
-        raise ScoresError(f"{path}: lacks the columns {', '.join(missing)}; add them")
-    scorers = [name for name in table.columns if name not in (*IMAGE_KEY, *_NOTES)]
-    texts = [name for name in scorers if not table.schema[name].is_numeric()]
-    if texts:
-        raise ScoresError(f"{path}: the columns {', '.join(texts)} hold no numbers; correct them")
-    if FACE_COLUMN in scorers:
-        raise ScoresError(f"{path}: a scorer cannot be named '{FACE_COLUMN}'; rename the column")
-    infinite = [name for name in scorers if table[name].cast(pl.Float64).is_infinite().any()]
-    if infinite:
-        raise ScoresError(f"{path}: the columns {', '.join(infinite)} hold infinity; correct them")
-    table = table.select(
-        pl.col("participant").cast(pl.String),
-        pl.col("session", "image").cast(pl.Int64, strict=False),
-        *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in scorers),
+            f"{path}: none of its {len(table)} rows match an image of the study, such as "
+            f"{table.row(0)[:3]}, where the study has {study.images.select(IMAGE_KEY).row(0)}; "
+            "correct the table"
+        )
+    return _joined(study.scores, table)
+
+
+def _joined(brought: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """Put the scores of a table beside those that the study brings, and before them."""
+    names = table.columns[len(IMAGE_KEY) :]
+    shared = [name for name in names if name in brought.columns]
+    both = brought.join(
+        table, on=IMAGE_KEY, how="left", maintain_order="left", validate="1:1", suffix=_GIVEN
     )
-    twice = table.filter(table.select(IMAGE_KEY).is_duplicated()).head(1)
-    if len(twice):
-        raise ScoresError(f"{path}: names the image {twice.row(0)[:3]} twice; keep one row")
-    return table
+    given = [pl.coalesce(f"{name}{_GIVEN}", name).alias(name) for name in shared]
+    return both.with_columns(given).select(*brought.drop(shared).columns, *names)
+
+
+_GIVEN = " given"

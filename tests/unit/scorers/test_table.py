@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -99,8 +100,90 @@ def test_an_image_named_twice_is_refused(study: Study, tmp_path: Path) -> None:
 
 def test_a_score_in_words_is_refused(study: Study, tmp_path: Path) -> None:
     write_table(_table(pickscore=["good", "bad"]), tmp_path / "s.csv")
-    with pytest.raises(ScoresError, match="the columns pickscore hold no numbers"):
+    with pytest.raises(ScoresError, match=r"the pickscore of \('007', 1, 1\) is 'good', no finite"):
         known_scores(study, tmp_path / "s.csv")
+
+
+def _write(study: Study, *rows: str) -> Path:
+    path = study.root / "scores.csv"
+    path.write_text("\n".join(("participant,session,image,pickscore", *rows)), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("absent", ["nan", "NaN", "", "  "])
+def test_blanks_and_spaces_among_numbers_are_understood(study: Study, absent: str) -> None:
+    _write(study, f"007,1,1,{absent}", "007, 1,2, 20.5")
+    assert known_scores(study)["pickscore"].to_list() == [None, 20.5]
+
+
+@pytest.mark.parametrize("other", ["None", "N/A", "inf", "20,5", "true"])
+def test_another_word_among_numbers_is_refused_by_its_row(study: Study, other: str) -> None:
+    _write(study, "007,1,1,20.5", f'007,1,2,"{other}"')
+    with pytest.raises(
+        ScoresError, match=r"the pickscore of \('007', 1, 2\) is .*no finite number"
+    ):
+        known_scores(study)
+
+
+@FORMATS
+def test_an_empty_column_disables_no_other(study: Study, ending: str) -> None:
+    """As `fergi score` writes it where every image failed."""
+    nothing = pl.Series([None, None], dtype=pl.Float64)
+    write_table(_table().with_columns(hue=nothing), study.root / f"scores.{ending}")
+    scores = known_scores(study)
+    assert scores["pickscore"].to_list() == [20.5, 21.0]
+    assert scores["hue"].to_list() == [None, None]
+
+
+def test_blank_last_lines_are_passed_over(study: Study) -> None:
+    _write(study, "007,1,1,20.5", "", ",,,", "", "")
+    assert known_scores(study)["pickscore"].to_list() == [20.5, None]
+
+
+@pytest.mark.parametrize("row", ["007,session_1,2", "007,1,image2.png", "007,1.5,2", "007,,2"])
+def test_a_session_or_image_that_is_no_whole_number_is_refused(study: Study, row: str) -> None:
+    _write(study, f"{row},20", "007,1,1,20")
+    with pytest.raises(ScoresError, match="session and image are whole numbers") as caught:
+        known_scores(study)
+    assert "twice" not in str(caught.value)
+
+
+def test_rows_that_match_no_image_are_a_problem(study: Study) -> None:
+    _write(study, " 007,1,1,20", "P007,1,1,20", "007,1,1,20")
+    (problem,) = read_study(study.root).problems
+    assert str(problem).startswith(
+        "scores.csv: 2 of 3 rows match no image of the study, such as (' 007', 1, 1)"
+    )
+
+
+def test_a_named_table_of_another_study_is_refused(study: Study, tmp_path: Path) -> None:
+    write_table(_table(participant=["7", "8"]), tmp_path / "s.csv")
+    with pytest.raises(
+        ScoresError, match=r"none of its 2 rows match .* the study has \('007', 1, 1"
+    ):
+        known_scores(study, tmp_path / "s.csv")
+
+
+def test_a_table_that_another_hides_is_a_problem(study: Study) -> None:
+    write_table(_table(), study.root / "scores.parquet")
+    _write(study, "007,1,1,5")
+    (problem,) = read_study(study.root).problems
+    assert str(problem).startswith("scores.csv: is not read, since scores.parquet is there")
+    assert known_scores(study)["pickscore"].to_list() == [20.5, 21.0]
+
+
+def test_a_score_that_is_given_replaces_one_that_the_study_brings(
+    study: Study, tmp_path: Path
+) -> None:
+    brought = study.scores.with_columns(clip=pl.Series([0.1, 0.2]), pickscore=pl.Series([1.0, 2.0]))
+    table = _table(hpsv2=[0.3, None]).with_columns(pickscore=pl.Series([None, 21.0]))
+    write_table(table, tmp_path / "s.csv")
+    scores = known_scores(replace(study, scores=brought), tmp_path / "s.csv")
+    assert scores.drop(IMAGE_KEY).to_dict(as_series=False) == {
+        "clip": [0.1, 0.2],
+        "pickscore": [1.0, 21.0],
+        "hpsv2": [0.3, None],
+    }
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\xff\xfe" * 100])
