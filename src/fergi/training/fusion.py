@@ -6,12 +6,14 @@ reactions comes from a network that was trained without that participant; otherw
 would look more telling than it is.
 """
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float, Int
+from scipy.optimize import linprog
 from sklearn.linear_model import LogisticRegression
 
 from fergi.errors import ScoresError, TrainingError
@@ -21,6 +23,7 @@ from fergi.stages.preference import (
     FACE,
     PreferenceModel,
     image_pairs,
+    probability,
     score_columns,
     set_index,
     source_differences,
@@ -204,40 +207,121 @@ def fitted_fusion(
         The model.
 
     Raises:
-        TrainingError: If a set of sources is known for no pair.
+        TrainingError: If a set of sources is known for no pair, or decides every pair.
     """
     weights = np.zeros((2 ** len(pairs.sources), len(pairs.sources)))
     for chosen in source_sets(len(pairs.sources)) if sets is None else sets:
-        differences, labels = _known_pairs(pairs, chosen)
-        is_calibrated = face_is_calibrated and [pairs.sources[at] for at in chosen] == [FACE]
-        found = 1.0 if is_calibrated else _fitted_weights(differences, labels)
+        names = [pairs.sources[position] for position in chosen]
+        differences, labels = _known_pairs(pairs, chosen, names)
+        is_calibrated = face_is_calibrated and names == [FACE]
+        found = 1.0 if is_calibrated else _fitted_weights(differences, labels, names)
         weights[set_index(chosen), list(chosen)] = found
     return PreferenceModel(pairs.sources, weights)
 
 
 def _known_pairs(
-    pairs: RankedPairs, chosen: Sequence[int]
+    pairs: RankedPairs, chosen: Sequence[int], names: Sequence[str]
 ) -> tuple[Float[np.ndarray, "known chosen"], Bool[np.ndarray, " known"]]:
     """Keep the pairs for which a set of sources is known."""
     differences = pairs.differences[:, list(chosen)]
     is_known = ~np.isnan(differences).any(axis=1)
-    if not is_known.any() or not differences[is_known].std(axis=0).all():
-        names = ", ".join(pairs.sources[position] for position in chosen)
+    if not is_known.any():
         raise TrainingError(
-            f"no pair differs in all of {names}; leave out what the study does not hold"
+            f"no ranked pair has {_listed(names)} of both its images; "
+            "name with --scores only what the study holds"
+        )
+    same = [
+        name
+        for name, values in zip(names, differences[is_known].T, strict=True)
+        if not values.any()
+    ]
+    if same:
+        raise TrainingError(
+            f"{_listed(same)} never differs between two images that are ranked; "
+            "leave it out with --scores"
         )
     return differences[is_known], pairs.is_first_preferred[is_known]
 
 
 def _fitted_weights(
-    differences: Float[np.ndarray, "known chosen"], labels: Bool[np.ndarray, " known"]
+    differences: Float[np.ndarray, "known chosen"],
+    labels: Bool[np.ndarray, " known"],
+    names: Sequence[str],
 ) -> Float[np.ndarray, " chosen"]:
-    scales = differences.std(axis=0)
+    scales = _scales(differences)
     standardised = differences / scales
     both_orders = np.concatenate([standardised, -standardised])
     model = LogisticRegression(
         C=np.inf, fit_intercept=False, tol=1e-10, max_iter=1000, solver="newton-cholesky"
     )
-    model.fit(both_orders, np.concatenate([labels, ~labels]))
+    with warnings.catch_warnings():
+        # Whether the fit can be used is judged below, in the words of this field.
+        warnings.simplefilter("ignore")
+        model.fit(both_orders, np.concatenate([labels, ~labels]))
+    _require_fit(np.where(labels[:, None], standardised, -standardised), model.coef_[0], names)
     fitted: Float[np.ndarray, " chosen"] = model.coef_[0] / scales
     return fitted
+
+
+def _scales(differences: Float[np.ndarray, "known chosen"]) -> Float[np.ndarray, " chosen"]:
+    """Give the spread of each source, or its size where all its differences are the same."""
+    spreads, sizes = differences.std(axis=0), np.sqrt((differences**2).mean(axis=0))
+    return np.where(spreads > _LEAST_SPREAD * sizes, spreads, sizes)
+
+
+def _require_fit(
+    advantages: Float[np.ndarray, "known chosen"],
+    weights: Float[np.ndarray, " chosen"],
+    names: Sequence[str],
+) -> None:
+    """Check that weights are the likeliest ones, and that there are such weights.
+
+    Args:
+        advantages: What the preferred image has more of, standardised.
+        weights: What was found for it.
+        names: Of the sources.
+    """
+    log_odds = advantages @ weights
+    slopes = probability(-log_odds) @ advantages / len(advantages)
+    is_fit = np.abs(slopes).max() < _MOST_SLOPE
+    # Nothing decides every pair unless it makes some pair all but certain.
+    if (not is_fit or log_odds.max() > _ALL_BUT_CERTAIN) and _decides_every_pair(advantages):
+        raise TrainingError(
+            f"{_listed(names)} decides each of {len(advantages)} ranked pairs that it tells apart, "
+            "so no weight is large enough; if it was made from the rankings, leave it out with "
+            "--scores, and if not, give more rankings"
+        )
+    if not is_fit:
+        raise TrainingError(
+            f"no weights were found for {_listed(names)}; name fewer scores with --scores"
+        )
+
+
+def _decides_every_pair(advantages: Float[np.ndarray, "known chosen"]) -> bool:
+    """Tell whether some weights find the preferred image better in no pair wrongly.
+
+    The likelihood of a logistic regression has a maximum unless there are such weights: then
+    the larger they are, the likelier the rankings.
+
+    Source:
+        Albert & Anderson (1984), On the existence of maximum likelihood estimates in logistic
+        regression models, Biometrika 71.
+    """
+    found = linprog(
+        -advantages.mean(axis=0), A_ub=-advantages, b_ub=np.zeros(len(advantages)), bounds=(-1, 1)
+    )
+    return bool(-found.fun > _LEAST_ADVANTAGE)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " with ".join(names)
+
+
+_LEAST_SPREAD = 1e-6
+"""Of a source's size: differences that spread less are the same but for rounding."""
+_MOST_SLOPE = 1e-6
+"""Of the mean log likelihood at its maximum; the solver stops at 1e-10."""
+_ALL_BUT_CERTAIN = 9.0
+"""Log odds: one error in 8,000. Where a source decides every pair, the solver goes beyond."""
+_LEAST_ADVANTAGE = 1e-6
+"""In the mean, standardised; the linear programme keeps its bounds to 1e-7."""

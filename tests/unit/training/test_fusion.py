@@ -95,25 +95,60 @@ def test_pairs_that_lack_a_source_teach_the_sets_without_it() -> None:
         np.testing.assert_array_equal(found[row], half[row])
 
 
-@pytest.mark.parametrize("value", [np.nan, 0.0])
-def test_a_source_that_says_nothing_is_refused(value: float) -> None:
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(np.nan, "no ranked pair has imagereward of both"), (0.0, "imagereward never differs")],
+)
+def test_a_source_that_says_nothing_is_refused(value: float, message: str) -> None:
     pairs = _simulated_pairs(100)
     differences = pairs.differences.copy()
     differences[:, 1] = value
     silent = RankedPairs(SOURCES, differences, pairs.is_first_preferred, pairs.participants)
-    with pytest.raises(TrainingError, match="no pair differs in all of imagereward"):
+    with pytest.raises(TrainingError, match=message):
         fitted_fusion(silent, face_is_calibrated=False)
 
 
-def test_preferences_that_a_source_always_foretells_give_finite_weights_or_a_refusal() -> None:
+@pytest.mark.parametrize("difference", [0.5, 0.1 + 0.2])
+def test_a_source_may_favour_every_first_image_by_as_much(difference: float) -> None:
+    is_first = np.arange(40) % 4 != 0
+    same = np.full((40, 1), difference)
+    pairs = RankedPairs(("face",), same, is_first, np.full(40, "p"))
+    found = fitted_fusion(pairs, face_is_calibrated=False).weights[1, 0]
+    # 30 of 40 right: log odds of log 3. The solver stops at a gradient of 1e-10.
+    assert found * difference == pytest.approx(np.log(3), rel=1e-8)
+
+
+@pytest.mark.parametrize("spared", [0, 10])
+def test_a_source_that_decides_every_pair_is_refused_without_a_warning(spared: int) -> None:
     pairs = _simulated_pairs(50)
-    told = RankedPairs(
-        ("face",), pairs.differences[:, :1], pairs.differences[:, 0] > 0, pairs.participants
-    )
-    try:
-        assert np.isfinite(fitted_fusion(told, face_is_calibrated=False).weights).all()
-    except TrainingError as error:
-        assert "face" in str(error)  # noqa: PT017 (either way is right)
+    differences = pairs.differences[:, :2].copy()
+    differences[:, 1] = np.where(pairs.is_first_preferred, 1, -1) * np.abs(differences[:, 1])
+    # Of these it says nothing, and the face may be wrong.
+    differences[:spared, 1] = 0
+    told = RankedPairs(("face", "leak"), differences, pairs.is_first_preferred, pairs.participants)
+    with pytest.raises(TrainingError, match="leak decides each of 50 ranked pairs"):
+        fitted_fusion(told, face_is_calibrated=False, sets=[(0,), (1,)])
+    with pytest.raises(TrainingError, match="face with leak decides"):
+        fitted_fusion(told, face_is_calibrated=False, sets=[(0, 1)])
+
+
+def test_a_source_that_is_wrong_once_has_finite_weights() -> None:
+    pairs = _simulated_pairs(50)
+    sure = np.where(pairs.is_first_preferred, 1.0, -1.0)[:, None] * 3
+    sure[7] *= -1
+    told = RankedPairs(("face",), sure, pairs.is_first_preferred, pairs.participants)
+    found = fitted_fusion(told, face_is_calibrated=False).weights[1, 0]
+    # 49 of 50 right. The solver stops at a gradient of 1e-10.
+    assert 3 * found == pytest.approx(np.log(49), rel=1e-6)
+
+
+def test_two_scores_that_say_the_same_can_be_joined() -> None:
+    pairs = _simulated_pairs(200)
+    twice = pairs.differences[:, [0, 1, 1]]
+    both = RankedPairs(SOURCES, twice, pairs.is_first_preferred, pairs.participants)
+    found = fitted_fusion(both, face_is_calibrated=False).weights
+    # Only their sum is determined; the solver stops at a gradient of 1e-10, or 1e-4 in its stead.
+    assert found[7, 1] + found[7, 2] == pytest.approx(found[3, 1], rel=1e-2)
 
 
 def test_valences_with_fixed_parameters_need_no_training(make_reactions: MakeReactions) -> None:
