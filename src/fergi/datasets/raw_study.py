@@ -16,7 +16,12 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from fergi.datasets.session_folder import SessionFolder, participant_folders, session_folders
+from fergi.datasets.session_folder import (
+    SessionFolder,
+    misnamed_sessions,
+    participant_folders,
+    session_folders,
+)
 from fergi.errors import StudyError
 from fergi.records.clip import Clip, Problem
 from fergi.records.study import IMAGE_KEY, IMAGE_SCHEMA, ISSUES, RATINGS, REACTIONS, Layout, Study
@@ -123,6 +128,7 @@ def _images(participant: Path, findings: _Findings) -> pl.DataFrame:
     """Read the sessions of one participant: a row for each image."""
     rows: list[dict[str, Any]] = []
     seen: set[int] = set()
+    findings.problems += misnamed_sessions(participant)
     for session in session_folders(participant):
         if session.number in seen:
             findings.add_problem(
@@ -138,10 +144,8 @@ def _session_rows(session: SessionFolder, findings: _Findings) -> list[dict[str,
     source = session.path / "data.json"
     place = f"{session.place}/data.json"
     content = findings.part(place, lambda: _content(source))
-    prompt = content.get("prompt")
-    if content and not isinstance(prompt, str):
-        findings.add_problem(place, 'has no prompt; it needs {"prompt": "…"}')
-        prompt = None
+    prompt = findings.part(place, lambda: _prompt(content)).get("prompt")
+    findings.problems += session.misnamed()
     files = session.images()
     numbers = sorted(files.keys() | session.recorded_images())
     if len(numbers) < 2:
@@ -183,9 +187,27 @@ def _content(source: Path) -> dict[str, Any]:
         raise _BrokenPartError(
             f"is no JSON, so the prompt is unknown ({error}); correct it"
         ) from error
+    except RecursionError as error:
+        raise _BrokenPartError(
+            "is nested too deeply to be read, so the prompt is unknown; correct it"
+        ) from error
     if not isinstance(content, dict) or not content:
         raise _BrokenPartError('has no prompt; it needs {"prompt": "…"}')
     return content
+
+
+def _prompt(content: dict[str, Any]) -> dict[str, str]:
+    prompt = content.get("prompt")
+    if content and not isinstance(prompt, str):
+        raise _BrokenPartError('has no prompt; it needs {"prompt": "…"}')
+    try:
+        (prompt or "").encode()
+    except UnicodeEncodeError as error:
+        raise _BrokenPartError(
+            f"the prompt holds half a character, {error.object[error.start : error.end]!a}, so it "
+            "counts as unknown; correct it"
+        ) from error
+    return {"prompt": prompt} if isinstance(prompt, str) else {}
 
 
 def _survey(content: dict[str, Any], images: list[int]) -> dict[int, dict[str, Any]]:

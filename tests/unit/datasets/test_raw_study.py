@@ -124,6 +124,8 @@ def test_sessions_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
         ("{}", "has no prompt"),
         ('{"prompt": 3}', "has no prompt"),
         ('{"prompt": null}', "has no prompt"),
+        (r'{"prompt": "bad \ud800 x"}', r"the prompt holds half a character, '\ud800'"),
+        ("[" * 100_000, "is nested too deeply"),
     ],
 )
 def test_a_broken_record_is_a_problem_and_the_faces_stay(
@@ -312,6 +314,63 @@ def test_other_files_and_hidden_folders_are_passed_over(tmp_path: Path) -> None:
     study = read_study(tmp_path)
     assert study.problems == ()
     assert study.participants == ["p1"]
+
+
+@pytest.mark.parametrize(
+    "name", ["Session_2", "session2", "session-2", "session_99999999999999999999"]
+)
+def test_a_misnamed_session_is_a_problem_and_the_rest_is_read(tmp_path: Path, name: str) -> None:
+    _write_session(tmp_path)
+    _write_session(tmp_path, name=f"p2/{name}")
+    study = read_study(tmp_path)
+    assert study.participants == ["p1"]
+    assert _problems(study).startswith(f"p2/{name}: is left out, for a session's name is session_1")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "image0.png",
+        "image_4.png",
+        "image99999999999999999999.png",
+        "reaction_clip_0_features.csv",
+        "Reaction_clip_4.mp4",
+        "baseline_clip_04.MP4",
+    ],
+)
+def test_a_misnamed_file_is_a_problem_and_the_rest_is_read(tmp_path: Path, name: str) -> None:
+    (_write_session(tmp_path) / name).touch()
+    study = read_study(tmp_path)
+    assert study.images["image"].to_list() == [1, 2, 3]
+    assert _problems(study).startswith(f"p1/session_1/{name}: is left out, for its name is none")
+
+
+def test_only_videos_and_feature_files_make_an_image(tmp_path: Path) -> None:
+    folder = _write_session(tmp_path)
+    for name in (
+        "reaction_clip_9.txt",
+        "baseline_clip_8.json",
+        "reaction_clip_1_features.csv.json",
+    ):
+        (folder / name).touch()
+    study = read_study(tmp_path)
+    assert study.problems == ()
+    assert study.images["image"].to_list() == [1, 2, 3]
+    assert study.images["rank"].to_list() == [3, 2, 1]
+
+
+def test_a_video_may_end_in_capital_letters(tmp_path: Path) -> None:
+    folder = _write_session(tmp_path)
+    (folder / "reaction_clip_1_features.csv").rename(folder / "reaction_clip_1.MP4")
+    for name in ("reaction_clip_2.MP4", "reaction_clip_2.mp4", "reaction_clip_3.MOV"):
+        (folder / name).touch()
+    study = read_study(tmp_path)
+    assert study.problems == ()
+    assert [clip.video_name for clip in study.clips if clip.kind is ClipKind.REACTION] == [
+        "reaction_clip_1.MP4",
+        "reaction_clip_2.mp4",
+        "reaction_clip_3.MOV",
+    ]
 
 
 def test_sessions_without_any_image_are_no_study(tmp_path: Path) -> None:
