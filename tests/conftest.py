@@ -25,6 +25,7 @@ def pytest_configure() -> None:
     """Keep workers from fighting over processors: one thread each, here and in subprocesses."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that run it themselves
 
 
 @pytest.fixture(autouse=True, scope="session")

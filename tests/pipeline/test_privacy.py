@@ -1,5 +1,6 @@
 """An extraction opens no connection: the operating system would end it on the spot."""
 
+import os
 import platform
 import shutil
 import signal
@@ -70,9 +71,23 @@ def guarded(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]
         )
         call = str(SOCKET_CALLS[platform.machine()])
         command = [sys.executable, guard, call, path, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=200,
+            env=_as_on_a_laptop(tmp_path / "home"),
+        )
 
     return run
+
+
+def _as_on_a_laptop(home: Path) -> dict[str, str]:
+    """Leave out of the environment what tells libraries that they are being tested."""
+    home.mkdir(exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if name.startswith("FERGI_")}
+    return kept | {"HOME": str(home), "PATH": os.environ["PATH"]}
 
 
 @pytest.fixture
@@ -110,10 +125,11 @@ def test_the_guard_ends_what_opens_a_socket(
 @NEEDS_SECCOMP
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("estimator", ["mesh", "fergi-ir50"])
-def test_an_extraction_opens_no_socket_of_the_network(
+def test_an_extraction_opens_no_socket_of_the_network_and_leaves_no_mark_of_the_device(
     guarded: Callable[..., "subprocess.CompletedProcess[str]"],
     face_task: bytes,
     filmed: Path,
+    tmp_path: Path,
     small_network: Path,
     estimator: str,
     workers: str,
@@ -124,3 +140,5 @@ def test_an_extraction_opens_no_socket_of_the_network(
     ended = guarded(EXTRACT, "extract", filmed, *options)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert len(list(filmed.rglob("*_features.csv"))) == 2
+    # Telemetry would begin with an identifier of the device, and be sent at some later time.
+    assert [path for path in (tmp_path / "home").rglob("*") if path.is_file()] == []

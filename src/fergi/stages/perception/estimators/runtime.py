@@ -1,5 +1,6 @@
 """What evaluates a network: ONNX Runtime on a processor, torch on a GPU or in its absence."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -94,6 +95,9 @@ def network(
 
 def compiled_network(graph: bytes, threads: int = 1) -> Network:
     """Compile an ONNX model for this processor."""
+    # Since 1.29 it keeps an identifier of the device and reports to Microsoft, from its import
+    # on, unless this is set before. The call is for a program that had imported it already.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime  # noqa: PLC0415 (an extra)
 
     onnxruntime.disable_telemetry_events()
