@@ -172,7 +172,7 @@ def read_table(path: str | Path, *, text_columns: Collection[str] = ()) -> pl.Da
             numbers, such as a participant named 007.
 
     Returns:
-        The table.
+        The table; of a .jsonl without rows, one without columns too.
 
     Raises:
         UsageError: If the ending is another one.
@@ -185,7 +185,8 @@ def read_table(path: str | Path, *, text_columns: Collection[str] = ()) -> pl.Da
     if path.suffix == ".parquet":
         return pl.read_parquet(content)
     if path.suffix == ".jsonl":
-        return pl.read_ndjson(content, infer_schema_length=None)
+        is_empty = not content.strip()
+        return pl.DataFrame() if is_empty else pl.read_ndjson(content, infer_schema_length=None)
     columns = pl.read_csv(content, n_rows=0).columns
     as_text = {name: pl.String for name in text_columns if name in columns}
     return pl.read_csv(content, infer_schema_length=None, schema_overrides=as_text)

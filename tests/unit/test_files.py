@@ -148,6 +148,12 @@ def test_a_file_in_the_place_of_a_folder_is_wrong_usage(tmp_path: Path) -> None:
 
 
 @ENDINGS
+def test_a_table_without_rows_comes_back(tmp_path: Path, ending: str) -> None:
+    write_table(TABLE.clear(), tmp_path / f"table{ending}")
+    assert read_table(tmp_path / f"table{ending}").is_empty()
+
+
+@ENDINGS
 def test_a_table_comes_back_as_it_was_written(tmp_path: Path, ending: str) -> None:
     write_table(TABLE, tmp_path / f"table{ending}")
     assert read_table(tmp_path / f"table{ending}", text_columns=["name"]).equals(TABLE)

@@ -65,6 +65,8 @@ def checked_annotations(annotations: pl.DataFrame) -> pl.DataFrame:
         AnnotationFileError: If columns are missing or hold other types, or a row
             contradicts itself or another one.
     """
+    if not annotations.columns:  # as an empty .jsonl is read
+        annotations = ANNOTATION_SCHEMA.to_frame()
     missing = [name for name in NEEDED if name not in annotations.columns]
     if missing:
         raise AnnotationFileError(

@@ -95,24 +95,37 @@ def _selected_images(
     annotations: pl.DataFrame, images: Path, settings: ExportSettings
 ) -> Selection:
     seen = _images_seen(annotations)
-    rows, dropped = sifted(seen, _conditions(settings))
-    files, problems = image_files(rows["image"], images)
+    measured, unmeasured = sifted(seen, _MEASURED)
+    files, problems = image_files(measured["image"], images)
+    named = with_image_names(measured, files, "").with_columns(_IS_FIRST.alias("is_first"))
+    rows, dropped = sifted(named, _conditions(settings))
+    needed = {*rows["image"]}
     rows, lost = sifted(
-        with_image_names(rows, files, ""),
+        rows,
         {
             "that cannot be used": pl.col("uid").is_not_null(),
-            "shown to the same viewer before": pl.struct(
-                "viewer", "uid", "prompt"
-            ).is_first_distinct(),
+            "shown to the same viewer before": pl.col("is_first"),
         },
     )
-    return Selection(rows, files, len(seen), dropped | lost, problems)
+    return Selection(
+        rows,
+        files,
+        len(seen),
+        unmeasured | dropped | lost,
+        tuple(problem for problem in problems if problem.place in needed),
+    )
+
+
+_MEASURED = {
+    "without valence": pl.col("valence").is_not_null(),
+    "of a viewer whose valence never varies": pl.col("valence_z").is_not_null(),
+}
+_IS_FIRST = pl.struct("viewer", "uid", "prompt").is_first_distinct()
+"""Told of all that was measured: a showing that leaves a viewer unmoved is the first too."""
 
 
 def _conditions(settings: ExportSettings) -> dict[str, pl.Expr]:
     return {
-        "without valence": pl.col("valence").is_not_null(),
-        "of a viewer whose valence never varies": pl.col("valence_z").is_not_null(),
         f"within {settings.dead_zone:g} standard deviations of the viewer's mean": (
             (pl.col("valence_z").abs() >= settings.dead_zone) & (pl.col("valence_z") != 0)
         ),

@@ -10,6 +10,7 @@ from PIL import Image
 
 from fergi.errors import AnnotationFileError, OutputError, UsageError
 from fergi.exports import FORMATS, check, export
+from fergi.files import read_table, write_table
 from fergi.records.clip import Problem
 
 EACH_FORMAT = pytest.mark.parametrize("format_name", list(FORMATS))
@@ -351,3 +352,12 @@ def test_a_summary_counts_every_row(
     summary = export(annotations, study, tmp_path / "out", "hpdv3", min_confidence=0.9)
     assert summary.rows + sum(summary.dropped.values()) == summary.considered
     assert summary.kept_share == pytest.approx(1 / 6)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_annotations_without_rows_leave_nothing_to_export(
+    annotations: pl.DataFrame, study: Path, tmp_path: Path, ending: str
+) -> None:
+    write_table(annotations.clear(), tmp_path / f"a.{ending}")
+    with pytest.raises(AnnotationFileError, match="nothing is left to export of 0 rows"):
+        export(read_table(tmp_path / f"a.{ending}"), study, tmp_path / "out", "kto")

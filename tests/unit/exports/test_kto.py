@@ -180,3 +180,27 @@ def _write(path: Path, rows: list[dict[str, str]]) -> None:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def test_a_later_showing_does_not_count_where_the_first_lies_in_the_dead_zone(
+    study: Path, tmp_path: Path, make_pair: Any, table_of: Any
+) -> None:
+    first, again = (study / f"Zoë.参加者/session_1/image{number}.png" for number in (1, 3))
+    again.write_bytes(first.read_bytes())
+    table = table_of(
+        make_pair(3, 4, 0.6, valence_0=0.01, valence_1=-1.0),
+        make_pair(3, 5, 0.6, valence_0=0.01, valence_1=1.0),
+    )
+    summary = export(table, study, tmp_path / "out", "kto", dead_zone=0.5, min_confidence=0.5)
+    assert summary.dropped == {
+        "within 0.5 standard deviations of the viewer's mean": 1,
+        "shown to the same viewer before": 1,
+    }
+    assert [float(row["valence"]) for row in _rows(tmp_path / "out")] == [-1.0]
+
+
+def test_only_images_outside_the_dead_zone_are_missed(
+    annotations: pl.DataFrame, study: Path, tmp_path: Path
+) -> None:
+    (study / "p 01/session_2/image2.jpg").unlink()
+    assert export(annotations, study, tmp_path / "out", "kto", dead_zone=0.5).problems == ()
