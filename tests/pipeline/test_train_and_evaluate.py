@@ -63,6 +63,8 @@ def test_a_fusion_is_learned_and_can_annotate(
     assert fergi("train", "fusion", ranked_study, "--out", out, *scores).exit_code == 0
     model = model_file(out)
     assert model.metadata["sources"] == "face,pickscore,hpsv2"
+    record = json.loads((tmp_path / "fusion.safetensors.json").read_text(encoding="utf-8"))
+    assert record["settings"] == {"scores": "pickscore,hpsv2", "scores_table": None}
     assert set(model.tensors) == {"au4", "au4-au12", "fau-net"}
     assert all(np.isfinite(weights).all() for weights in model.tensors.values())
     for valence in model.tensors:
@@ -84,6 +86,51 @@ def test_an_evaluation_writes_tables_and_figures(
     assert predictions["p_0"].is_between(0, 1).all()
     assert len(predictions.filter(valence="fau-net", evidence="all")) == 4 * 3 * 10
     assert "pairs right" in result.stdout
+
+
+@pytest.mark.parametrize("scores", ["none", "auto"])
+def test_a_study_without_scores_can_be_evaluated(
+    fergi: Run, ranked_study: Path, tmp_path: Path, scores: str
+) -> None:
+    study = shutil.copytree(ranked_study, tmp_path / "study")
+    (study / "scores.csv").unlink()
+    out = tmp_path / "evaluation"
+    result = fergi("evaluate", study, "--out", out, "--scores", scores)
+    assert result.exit_code == 0, result.output
+    assert set(pl.read_parquet(out / "predictions.parquet")["evidence"]) == {"face"}
+
+
+def test_pairs_of_which_nothing_is_known_are_said_to_be_left_out(
+    fergi: Run, ranked_study: Path, tmp_path: Path
+) -> None:
+    study = shutil.copytree(ranked_study, tmp_path / "study")
+    scores = pl.read_csv(study / "scores.csv")
+    is_unknown = (pl.col("participant") == "p03") & (pl.col("session", "image") == 1)
+    scores.filter(~pl.all_horizontal(is_unknown)).write_csv(study / "scores.csv")
+    (study / "p03" / "session_1" / "reaction_clip_1_features.csv").unlink()
+    out, table = tmp_path / "evaluation", study / "scores.csv"
+    options = ["--out", out, "--scores", "auto", "--scores-table", table]
+    result = fergi("evaluate", study, *options)
+    assert "4 pairs of which nothing is known" in result.stdout
+    assert " of 116 pairs right" in result.stdout
+    record = json.loads((out / "predictions.parquet.json").read_text(encoding="utf-8"))
+    assert record["summary"]["left_out"] == "4 pairs of which nothing is known"
+    assert record["settings"] == {"scores": "auto", "scores_table": str(table)}
+
+
+@pytest.mark.parametrize("name", ["hps, v2", " hpsv2"])
+@pytest.mark.parametrize("command", [["train", "fusion"], ["evaluate"]])
+def test_a_score_whose_name_cannot_be_listed_is_refused(
+    fergi: Run, ranked_study: Path, tmp_path: Path, command: list[str], name: str
+) -> None:
+    table = tmp_path / "scores.csv"
+    pl.read_csv(ranked_study / "scores.csv").rename({"hpsv2": name}).write_csv(table)
+    options = ["--scores", "auto", "--scores-table", table, "--out", tmp_path / "m.safetensors"]
+    result = fergi(*command, ranked_study, *options)
+    assert result.exit_code == 1
+    assert f"{name!r}; rename the column" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [table]
 
 
 @pytest.mark.parametrize("command", [["train", "valence"], ["train", "fusion"], ["evaluate"]])
@@ -129,7 +176,7 @@ def test_too_few_people_to_hold_one_out_are_refused_in_one_line(
         shutil.rmtree(study / f"p{number:02d}")
     result = fergi("evaluate", study, "--out", tmp_path / "out.safetensors")
     assert result.exit_code == 1
-    assert f"{people} participants have ranked reactions" in result.stderr
+    assert f"{people} participants have ranked pairs with two usable faces" in result.stderr
     assert result.stderr.count("\n") == 1
 
 

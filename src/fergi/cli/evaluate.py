@@ -13,14 +13,15 @@ from fergi.cli.train import (
     PUBLISHED_SCORES,
     JoinedScores,
     ScoresTable,
+    joined_scores,
     needing_extras,
     read_reactions,
+    score_settings,
 )
 from fergi.evaluation.measures import nested_tables
 from fergi.files import require_no_file_at, write_table
 from fergi.provenance import fingerprint, write_provenance
 from fergi.scorers.table import known_scores
-from fergi.settings import names_in
 
 
 def evaluate(
@@ -42,35 +43,45 @@ def evaluate(
     """
     require_no_file_at(out)
     with needing_extras():
-        from fergi.evaluation.nested import Evidence, held_out_predictions, held_out_valences
+        from fergi.evaluation.nested import (
+            Evidence,
+            held_out_predictions,
+            held_out_valences,
+            unknown_pairs,
+        )
         from fergi.report.figures import reliability_figure, save_figure
         from fergi.training.ranked_reactions import ranked_reactions
     source, activations, problems = read_reactions(study, quiet=quiet or as_json)
+    table = known_scores(source, scores_table)
     evidence = Evidence(
         images=source.images,
         reactions=ranked_reactions(source.images, activations),
-        scores=known_scores(source, scores_table),
-        scorers=names_in(scores),
+        scores=table,
+        scorers=joined_scores(scores, table),
     )
     with progress_bar("Training networks", quiet=quiet or as_json) as progress:
         valences = held_out_valences(evidence.reactions, progress)
-    predictions = held_out_predictions(evidence, valences)
+    predictions, unjudged = held_out_predictions(evidence, valences)
+    # A participant first: they should not hide behind their clips.
+    problems = [*unjudged, *problems]
+    unknown = unknown_pairs(evidence)
+    left_out = {"left_out": f"{unknown:,} pairs of which nothing is known"} if unknown else {}
     tables = nested_tables(predictions)
     write_table(predictions, out / "predictions.parquet")
     for name, table in tables.items():
         write_table(table, out / f"{name}.csv")
     write_provenance(
         out / "predictions.parquet",
-        settings={"scores": scores},
+        settings=score_settings(scores, scores_table),
         models={},
         input_fingerprint=fingerprint(source.images, activations, evidence.scores),
-        summary={"problems": [asdict(problem) for problem in problems]},
+        summary={**left_out, "problems": [asdict(problem) for problem in problems]},
     )
-    figure = reliability_figure(predictions.filter(valence="fau-net"))
+    figure = reliability_figure(predictions.filter(valence="fau-net").drop_nulls("p_0"))
     for ending in ("svg", "png"):
         save_figure(figure, out / f"reliability.{ending}")
     print_summary(
-        {**_facts(tables["nested_measures"]), "written": str(out)},
+        {**_facts(tables["nested_measures"]), **left_out, "written": str(out)},
         problems,
         quiet=quiet,
         as_json=as_json,

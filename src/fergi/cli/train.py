@@ -13,7 +13,7 @@ from fergi.activations import activation_table
 from fergi.cli.annotate import StudyFolder
 from fergi.cli.console import AsJson, Quiet, finish, print_summary, progress_bar
 from fergi.datasets.fergi_study import read_study
-from fergi.errors import MissingExtraError, UsageError
+from fergi.errors import MissingExtraError, ScoresError, UsageError
 from fergi.files import require_no_file_at
 from fergi.provenance import fingerprint, write_provenance
 from fergi.records.clip import ClipKind, Problem
@@ -69,7 +69,7 @@ def train_valence(
         "ranked_pairs": len(reactions.pairs),
     }
     tensors = network.tensors()
-    _write(out, tensors, facts, problems, evidence=(reactions.images, activations))
+    _write(out, tensors, facts, problems, settings={}, evidence=(reactions.images, activations))
     print_summary({**facts, "written": str(out)}, problems, quiet=quiet, as_json=as_json)
     finish(problems)
 
@@ -100,7 +100,7 @@ def train_fusion(
     source, activations, problems = read_reactions(study, quiet=quiet or as_json)
     reactions = ranked_reactions(source.images, activations)
     table = known_scores(source, scores_table)
-    names = _joined_scores(scores, table)
+    names = joined_scores(scores, table)
     tensors = {}
     with progress_bar(
         "Training networks without each participant", quiet=quiet or as_json
@@ -116,13 +116,25 @@ def train_fusion(
         "pairs_with_faces": len(reactions.pairs),
         "sources": ",".join(model.sources),
     }
-    _write(out, tensors, facts, problems, evidence=(source.images, activations, table))
+    _write(
+        out,
+        tensors,
+        facts,
+        problems,
+        settings=score_settings(scores, scores_table),
+        evidence=(source.images, activations, table),
+    )
     print_summary({**facts, "written": str(out)}, problems, quiet=quiet, as_json=as_json)
     finish(problems)
 
 
-def _joined_scores(scores: str, table: pl.DataFrame) -> tuple[str, ...]:
-    """Name the scores to join: those that are asked for, or all that there are."""
+def joined_scores(scores: str, table: pl.DataFrame) -> tuple[str, ...]:
+    """Name the scores to join: those that are asked for, or all that there are.
+
+    Raises:
+        UsageError: If they are too many.
+        ScoresError: If a name cannot be written in a list.
+    """
     if scores == NO_SCORES:
         return ()
     names = tuple(table.drop(IMAGE_KEY).columns) if scores == AUTO_SCORES else names_in(scores)
@@ -131,7 +143,18 @@ def _joined_scores(scores: str, table: pl.DataFrame) -> tuple[str, ...]:
             f"{len(names)} scores make {2 ** (len(names) + 1):,} sets to fit; "
             f"name {_MOST_SCORES} at most with --scores"
         )
+    unlisted = [name for name in names if names_in(name) != (name,)]
+    if unlisted:
+        raise ScoresError(
+            f"the name of a score cannot hold a comma, or begin or end with a space: "
+            f"{', '.join(map(repr, unlisted))}; rename the column"
+        )
     return names
+
+
+def score_settings(scores: str, scores_table: Path | None) -> dict[str, str | None]:
+    """Give the options that name scores as JSON holds them."""
+    return {"scores": scores, "scores_table": None if scores_table is None else str(scores_table)}
 
 
 _MOST_SCORES = 10
@@ -181,6 +204,8 @@ def _write(
     tensors: Mapping[str, Any],
     facts: Mapping[str, object],
     problems: Sequence[Problem],
+    *,
+    settings: Mapping[str, object],
     evidence: Sequence[pl.DataFrame],
 ) -> None:
     source = fingerprint(*evidence)
@@ -188,7 +213,7 @@ def _write(
     write_model(out, tensors, texts | {"input_fingerprint": source})
     write_provenance(
         out,
-        settings={},
+        settings=settings,
         models={out.name: model_file(out).sha256},
         input_fingerprint=source,
         summary={**facts, "problems": [asdict(problem) for problem in problems]},

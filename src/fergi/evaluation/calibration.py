@@ -6,9 +6,10 @@ pair change places.
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 RELIABILITY_BINS = 10
+_DECIMALS = 6
 
 
 def pairwise_accuracy(
@@ -108,13 +109,30 @@ def accuracy_by_share(
     """Give the accuracy on the surest pairs, for several shares kept, above 0 to 1."""
     surest_first = np.argsort(-np.abs(p_0 - 0.5), kind="stable")
     correct = np.cumsum(correctness(p_0, is_first_preferred)[surest_first])
-    kept = np.clip(np.ceil(shares * len(p_0)).astype(np.int64), 1, len(p_0))
+    kept = pairs_kept(shares, len(p_0))
     accuracies: Float[np.ndarray, " shares"] = correct[kept - 1] / kept
     return accuracies
+
+
+def pairs_kept(shares: Float[np.ndarray, " shares"], count: int) -> Int[np.ndarray, " shares"]:
+    """Count the pairs that are kept of some: a share of them, rounded up.
+
+    Example:
+        >>> pairs_kept(np.array([0.07, 0.075, 1.0]), 100)
+        array([  7,   8, 100])
+    """
+    # A whole number stays one: 0.07 times 100 is 7.000000000000001.
+    whole = np.ceil(np.round(shares * count, _DECIMALS)).astype(np.int64)
+    kept: Int[np.ndarray, " shares"] = np.clip(whole, 1, count)
+    return kept
 
 
 def correctness(
     p_0: Float[np.ndarray, " pairs"], is_first_preferred: Bool[np.ndarray, " pairs"]
 ) -> Float[np.ndarray, " pairs"]:
-    """Give 1 for a pair whose likelier image is the preferred one, 0 for others, ½ for ties."""
-    return np.where(p_0 == 0.5, 0.5, ((p_0 > 0.5) == is_first_preferred).astype(float))
+    """Give 1 for a pair whose likelier image is the preferred one, 0 for others, ½ for ties.
+
+    NaN stays NaN: a pair of which nothing is known is neither right nor wrong.
+    """
+    right = np.where(p_0 == 0.5, 0.5, ((p_0 > 0.5) == is_first_preferred).astype(float))
+    return np.where(np.isnan(p_0), np.nan, right)

@@ -1,4 +1,7 @@
-"""What held-out predictions are worth: accuracy, calibration, and whether the face helps."""
+"""What held-out predictions are worth: accuracy, calibration, and whether the face helps.
+
+Pairs that were not judged count nowhere.
+"""
 
 from typing import Any
 
@@ -11,6 +14,7 @@ from fergi.evaluation.calibration import (
     correctness,
     expected_calibration_error,
     pair_surprise,
+    pairs_kept,
     squared_errors,
 )
 from fergi.evaluation.uncertainty import bootstrap_interval, sign_flip_p_value
@@ -50,7 +54,7 @@ def prediction_measures(predictions: pl.DataFrame, seed: int = 0) -> pl.DataFram
         each with `_low` and `_high`; and `ece`.
     """
     rows = []
-    for (valence, name), chosen in predictions.group_by(*_METHOD, maintain_order=True):
+    for (valence, name), chosen in _judged(predictions).group_by(*_METHOD, maintain_order=True):
         p_0, truth = _arrays(chosen)
         row = {"valence": valence, "evidence": name, "pairs": len(chosen)}
         points = {
@@ -89,8 +93,13 @@ def face_tests(predictions: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
             "all pairs": (scores, by_name["all"]),
         }
         for name, (without, with_face) in comparisons.items():
+            # Both hold the same pairs in the same order.
+            both = without["p_0"].is_not_null() & with_face["p_0"].is_not_null()
+            if not both.any():
+                continue
             stream = random_stream(seed, "face", valence, name)
-            rows.append({"valence": valence, "on": name} | _comparison(without, with_face, stream))
+            compared = _comparison(without.filter(both), with_face.filter(both), stream)
+            rows.append({"valence": valence, "on": name} | compared)
     return pl.DataFrame(rows)
 
 
@@ -118,14 +127,14 @@ def selection_table(predictions: pl.DataFrame) -> pl.DataFrame:
         `valence, evidence, share, pairs, accuracy`.
     """
     tables = []
-    for (valence, name), chosen in predictions.group_by(*_METHOD, maintain_order=True):
+    for (valence, name), chosen in _judged(predictions).group_by(*_METHOD, maintain_order=True):
         tables.append(
             pl.DataFrame(
                 {
                     "valence": valence,
                     "evidence": name,
                     "share": SHARES,
-                    "pairs": np.ceil(SHARES * len(chosen)).astype(np.int64),
+                    "pairs": pairs_kept(SHARES, len(chosen)),
                     "accuracy": accuracy_by_share(*_arrays(chosen), SHARES),
                 }
             )
@@ -139,11 +148,17 @@ def accuracy_by_participant(predictions: pl.DataFrame) -> pl.DataFrame:
     Returns:
         `valence, evidence, participant, n_correct, n_incorrect`.
     """
+    judged = _judged(predictions)
     return (
-        predictions.with_columns(right=pl.Series(correctness(*_arrays(predictions))))
+        judged.with_columns(right=pl.Series(correctness(*_arrays(judged))))
         .group_by(*_METHOD, "participant", maintain_order=True)
         .agg(n_correct=pl.col("right").sum(), n_incorrect=pl.len() - pl.col("right").sum())
     )
+
+
+def _judged(predictions: pl.DataFrame) -> pl.DataFrame:
+    """Leave out the pairs of which nothing is known."""
+    return predictions.drop_nulls("p_0")
 
 
 def _arrays(

@@ -7,8 +7,10 @@ each half is scored by a network that was trained on the other half. Every parti
 of their own, so a fold run alone gives the same numbers. A tie counts half.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -22,8 +24,16 @@ from fergi.evaluation.as_published.thresholds import (
 )
 from fergi.evaluation.as_published.trial import Trial
 from fergi.progress import Progress, unreported
+from fergi.records.clip import Problem
 from fergi.seeds import random_stream
-from fergi.stages.preference import FACE, PreferenceModel, preference_log_odds, probability
+from fergi.stages.preference import (
+    FACE,
+    PreferenceModel,
+    known_sets,
+    preference_log_odds,
+    probability,
+    set_index,
+)
 from fergi.stages.valence import (
     FauNet,
     Valence,
@@ -81,8 +91,9 @@ def held_out_valences(
     """
     if len(reactions.participants) < 3:
         raise TrainingError(
-            f"{len(reactions.participants)} participants have ranked reactions; "
-            "holding one out, and splitting the others, needs at least 3"
+            f"{len(reactions.participants)} participants have ranked pairs with two usable faces "
+            f"({', '.join(reactions.participants)}); holding one out, and splitting the others, "
+            "needs at least 3"
         )
     return {
         Valence.AU4: _au4_valences(reactions),
@@ -153,7 +164,7 @@ def _start(participant: str) -> FauNet:
 
 def held_out_predictions(
     evidence: Evidence, valences: dict[Valence, HeldOutValences]
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, list[Problem]]:
     """Judge every ranked pair by models that never saw its participant.
 
     Args:
@@ -162,50 +173,131 @@ def held_out_predictions(
 
     Returns:
         A row for each method and pair: `valence`, `evidence` (face, scores, face+scores, or
-        all: whatever is known), `has_face`, `participant`, `p_0`, `is_first_preferred`.
+        all: whatever is known), `has_face`, `participant`, `p_0`, `is_first_preferred`. Where
+        nothing is known of a pair, or no weights could be learned from the others, `p_0` is
+        null. Beside it, what could not be judged for lack of faces or of weights, or is judged
+        too surely.
     """
     pairs = evidence.pairs()
-    participants = evidence.reactions.participants
+    participants = dict.fromkeys(pairs.participants)
 
     def folds(valence: Valence) -> Iterator[_Fold]:
-        for participant, values in zip(participants, valences[valence], strict=True):
+        for participant in participants:
+            values = _seen_by(participant, evidence.reactions, valences[valence])
             yield _fold(pairs.with_valence(values), participant)
 
     # What scores weigh without a face depends on no valence: it is fitted once.
     without_face = [_fusion(fold, has_face=False) for fold in folds(next(iter(valences)))]
-    return pl.concat(
-        _fold_predictions(fold, valence, scores_alone)
-        for valence in valences
-        for fold, scores_alone in zip(folds(valence), without_face, strict=True)
-    )
+    tables, problems = [], _faceless(evidence)
+    for valence in valences:
+        for fold, scores_alone in zip(folds(valence), without_face, strict=True):
+            fusion = _fusion(fold, has_face=True, face_is_calibrated=valence is Valence.FAU_NET)
+            fusion = fusion.joined(scores_alone)
+            tables.append(_fold_predictions(fold, valence, fusion))
+            problems += fusion.problems(fold.participant)
+    return pl.concat(tables), list(dict.fromkeys(problems))
+
+
+def _seen_by(
+    participant: str, reactions: RankedReactions, valences: HeldOutValences
+) -> Float[np.ndarray, " images"]:
+    """Give all valences for one participant held out; unknown if they show no pair of faces."""
+    if participant not in reactions.participants:
+        # Weights that a face takes part in judge pairs with faces, and this participant has none.
+        return np.full(len(reactions.owners), np.nan)
+    return valences[reactions.participants.index(participant)]
+
+
+def unknown_pairs(evidence: Evidence) -> int:
+    """Count the ranked pairs of which neither both faces nor any score is known."""
+    pairs = evidence.pairs().with_valence(np.zeros(len(evidence.reactions.owners)))
+    return int(np.isnan(pairs.differences).all(axis=1).sum())
+
+
+def _faceless(evidence: Evidence) -> list[Problem]:
+    """Name the participants who have ranked pairs, but none with two usable faces."""
+    counts = Counter(evidence.pairs().participants)
+    return [
+        Problem(participant, f"none of {count} ranked pairs has two usable faces")
+        for participant, count in counts.items()
+        if participant not in evidence.reactions.participants
+    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fold:
     """The pairs of the participant who is held out, and those of all others."""
 
+    participant: str
     own: RankedPairs
     others: RankedPairs
 
 
 def _fold(pairs: RankedPairs, participant: str) -> _Fold:
     is_held_out = pairs.participants == participant
-    return _Fold(pairs.where(is_held_out), pairs.where(~is_held_out))
+    return _Fold(participant, pairs.where(is_held_out), pairs.where(~is_held_out))
 
 
-def _fusion(fold: _Fold, *, has_face: bool, face_is_calibrated: bool = False) -> PreferenceModel:
+@dataclass(frozen=True, slots=True, eq=False)
+class _FoldFusion:
+    """What was learned from all others.
+
+    Attributes:
+        model: Weights, 0 for sets of sources that could not be fitted.
+        unfitted: Number of each such set, as `set_index` gives it → the reason.
+        certain: What decides every pair of the others, so that weights say "certain".
+    """
+
+    model: PreferenceModel
+    unfitted: Mapping[int, TrainingError]
+    certain: Sequence[TrainingError]
+
+    def joined(self, other: "_FoldFusion") -> "_FoldFusion":
+        return _FoldFusion(
+            self.model.joined(other.model),
+            {**self.unfitted, **other.unfitted},
+            [*self.certain, *other.certain],
+        )
+
+    def probabilities(
+        self, differences: Float[np.ndarray, "pairs sources"]
+    ) -> Float[np.ndarray, " pairs"]:
+        """Judge pairs; NaN where nothing is known, or no weights are."""
+        judged = probability(preference_log_odds(differences, self.model))
+        is_unfitted = np.isin(known_sets(differences), list(self.unfitted))
+        return np.where(is_unfitted, np.nan, judged)
+
+    def problems(self, participant: str) -> Iterator[Problem]:
+        for reason in self.unfitted.values():
+            yield Problem(
+                participant, f"some pairs cannot be judged: without this participant, {reason}"
+            )
+        for reason in self.certain:
+            yield Problem(
+                participant, f"pairs are judged too surely: without this participant, {reason}"
+            )
+
+
+def _fusion(fold: _Fold, *, has_face: bool, face_is_calibrated: bool = False) -> _FoldFusion:
     """Fit on all others, for the sets of sources with a face, or those without."""
     face = fold.own.sources.index(FACE)
-    sets = [one for one in _sets_in(fold.own) if (face in one) is has_face]
-    return fitted_fusion(fold.others, face_is_calibrated=face_is_calibrated, sets=sets)
+    fitted = partial(fitted_fusion, fold.others, face_is_calibrated=face_is_calibrated)
+    model = fitted(sets=())
+    unfitted: dict[int, TrainingError] = {}
+    certain: list[TrainingError] = []
+    for chosen in _sets_in(fold.own):
+        if (face in chosen) is not has_face:
+            continue
+        try:
+            model = model.joined(fitted(sets=[chosen], tell=certain.append))
+        except TrainingError as error:
+            unfitted[set_index(chosen)] = error
+    return _FoldFusion(model, unfitted, certain)
 
 
-def _fold_predictions(fold: _Fold, valence: Valence, scores_alone: PreferenceModel) -> pl.DataFrame:
-    """Judge the pairs of the one held out; `scores_alone` weighs those without a face."""
+def _fold_predictions(fold: _Fold, valence: Valence, fusion: _FoldFusion) -> pl.DataFrame:
+    """Judge the pairs of the one held out."""
     own = fold.own
-    is_calibrated = valence is Valence.FAU_NET
-    with_face = _fusion(fold, has_face=True, face_is_calibrated=is_calibrated)
-    fusion = with_face.joined(scores_alone)
     has_face = own.has_face
     return pl.concat(
         pl.DataFrame(
@@ -214,12 +306,23 @@ def _fold_predictions(fold: _Fold, valence: Valence, scores_alone: PreferenceMod
                 "evidence": name,
                 "has_face": has_face[chosen],
                 "participant": own.participants[chosen],
-                "p_0": probability(preference_log_odds(differences[chosen], fusion)),
+                "p_0": pl.Series(fusion.probabilities(differences[chosen])).fill_nan(None),
                 "is_first_preferred": own.is_first_preferred[chosen],
-            }
+            },
+            schema=_PREDICTIONS,
         )
         for name, differences, chosen in _views(own)
     )
+
+
+_PREDICTIONS = {
+    "valence": pl.String,
+    "evidence": pl.String,
+    "has_face": pl.Boolean,
+    "participant": pl.String,
+    "p_0": pl.Float64,
+    "is_first_preferred": pl.Boolean,
+}
 
 
 def _sets_in(pairs: RankedPairs) -> list[tuple[int, ...]]:

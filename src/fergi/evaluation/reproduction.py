@@ -137,8 +137,10 @@ def nested_reproduction(
     scorers = [SCORES[name] for name in ENSEMBLED]
     valences = held_out_valences(reactions, progress)
     given = trial(reactions, study.scores)
+    evidence = Evidence(study.images, reactions, study.scores, scorers)
+    predictions, _ = held_out_predictions(evidence, valences)
     return NestedReproduction(
-        held_out_predictions(Evidence(study.images, reactions, study.scores, scorers), valences),
+        predictions,
         Outcome(*nested_weights(given, valences[Valence.FAU_NET])),
     )
 

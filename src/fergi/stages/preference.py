@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from fergi.errors import WeightsError
 from fergi.records.study import IMAGE_KEY
@@ -128,10 +128,17 @@ def preference_log_odds(
         >>> preference_log_odds(np.array([[0.5], [-0.5], [np.nan]]), model)
         array([ 0.5, -0.5,  nan])
     """
-    is_known = ~np.isnan(differences)
-    known_set = is_known @ (1 << np.arange(differences.shape[1]))
-    log_odds = (np.where(is_known, differences, 0.0) * model.weights[known_set]).sum(axis=1)
+    known_set = known_sets(differences)
+    log_odds = (np.nan_to_num(differences) * model.weights[known_set]).sum(axis=1)
     return np.where(known_set == 0, np.nan, log_odds)
+
+
+def known_sets(differences: Float[np.ndarray, "pairs sources"]) -> Int[np.ndarray, " pairs"]:
+    """Number the set of sources that is known of each pair, as `set_index` does."""
+    numbers: Int[np.ndarray, " pairs"] = ~np.isnan(differences) @ (
+        1 << np.arange(differences.shape[1])
+    )
+    return numbers
 
 
 def evidence_names(

@@ -7,7 +7,7 @@ would look more telling than it is.
 """
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -189,11 +189,19 @@ def scored_pairs(
     )
 
 
+Tell = Callable[[TrainingError], None]
+
+
+def _refuse(error: TrainingError) -> None:
+    raise error
+
+
 def fitted_fusion(
     pairs: RankedPairs,
     *,
     face_is_calibrated: bool,
     sets: Iterable[Sequence[int]] | None = None,
+    tell: Tell = _refuse,
 ) -> PreferenceModel:
     """Fit the weights of every set of sources.
 
@@ -202,6 +210,8 @@ def fitted_fusion(
         sets: Positions of the sources in each set that is wanted; by default all sets.
         face_is_calibrated: Whether differences of valence are log odds already, as those
             of FAU-Net are; then the face alone keeps weight 1.
+        tell: Told of a set that decides every pair; unless it raises, the weights are those
+            that make every pair all but certain.
 
     Returns:
         The model.
@@ -214,7 +224,7 @@ def fitted_fusion(
         names = [pairs.sources[position] for position in chosen]
         differences, labels = _known_pairs(pairs, chosen, names)
         is_calibrated = face_is_calibrated and names == [FACE]
-        found = 1.0 if is_calibrated else _fitted_weights(differences, labels, names)
+        found = 1.0 if is_calibrated else _fitted_weights(differences, labels, names, tell)
         weights[set_index(chosen), list(chosen)] = found
     return PreferenceModel(pairs.sources, weights)
 
@@ -227,7 +237,7 @@ def _known_pairs(
     is_known = ~np.isnan(differences).any(axis=1)
     if not is_known.any():
         raise TrainingError(
-            f"no ranked pair has {_listed(names)} of both its images; "
+            f"no ranked pair has {', '.join(names)} for both its images; "
             "name with --scores only what the study holds"
         )
     same = [
@@ -237,7 +247,7 @@ def _known_pairs(
     ]
     if same:
         raise TrainingError(
-            f"{_listed(same)} never differs between two images that are ranked; "
+            f"{', '.join(same)} never differs between two images that are ranked; "
             "leave it out with --scores"
         )
     return differences[is_known], pairs.is_first_preferred[is_known]
@@ -247,6 +257,7 @@ def _fitted_weights(
     differences: Float[np.ndarray, "known chosen"],
     labels: Bool[np.ndarray, " known"],
     names: Sequence[str],
+    tell: Tell,
 ) -> Float[np.ndarray, " chosen"]:
     scales = _scales(differences)
     standardised = differences / scales
@@ -258,7 +269,8 @@ def _fitted_weights(
         # Whether the fit can be used is judged below, in the words of this field.
         warnings.simplefilter("ignore")
         model.fit(both_orders, np.concatenate([labels, ~labels]))
-    _require_fit(np.where(labels[:, None], standardised, -standardised), model.coef_[0], names)
+    advantages = np.where(labels[:, None], standardised, -standardised)
+    _judge_fit(advantages, model.coef_[0], names, tell)
     fitted: Float[np.ndarray, " chosen"] = model.coef_[0] / scales
     return fitted
 
@@ -269,10 +281,11 @@ def _scales(differences: Float[np.ndarray, "known chosen"]) -> Float[np.ndarray,
     return np.where(spreads > _LEAST_SPREAD * sizes, spreads, sizes)
 
 
-def _require_fit(
+def _judge_fit(
     advantages: Float[np.ndarray, "known chosen"],
     weights: Float[np.ndarray, " chosen"],
     names: Sequence[str],
+    tell: Tell,
 ) -> None:
     """Check that weights are the likeliest ones, and that there are such weights.
 
@@ -280,20 +293,23 @@ def _require_fit(
         advantages: What the preferred image has more of, standardised.
         weights: What was found for it.
         names: Of the sources.
+        tell: Told if there are none.
     """
     log_odds = advantages @ weights
     slopes = probability(-log_odds) @ advantages / len(advantages)
     is_fit = np.abs(slopes).max() < _MOST_SLOPE
     # Nothing decides every pair unless it makes some pair all but certain.
     if (not is_fit or log_odds.max() > _ALL_BUT_CERTAIN) and _decides_every_pair(advantages):
-        raise TrainingError(
-            f"{_listed(names)} decides each of {len(advantages)} ranked pairs that it tells apart, "
-            "so no weight is large enough; if it was made from the rankings, leave it out with "
-            "--scores, and if not, give more rankings"
+        tell(
+            TrainingError(
+                f"{' with '.join(names)} decides each of {len(advantages)} ranked pairs that it "
+                "tells apart, so no weight is large enough; if it was made from the rankings, "
+                "leave it out with --scores, and if not, give more rankings"
+            )
         )
-    if not is_fit:
+    elif not is_fit:
         raise TrainingError(
-            f"no weights were found for {_listed(names)}; name fewer scores with --scores"
+            f"no weights were found for {', '.join(names)}; name fewer scores with --scores"
         )
 
 
@@ -311,10 +327,6 @@ def _decides_every_pair(advantages: Float[np.ndarray, "known chosen"]) -> bool:
         -advantages.mean(axis=0), A_ub=-advantages, b_ub=np.zeros(len(advantages)), bounds=(-1, 1)
     )
     return bool(-found.fun > _LEAST_ADVANTAGE)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " with ".join(names)
 
 
 _LEAST_SPREAD = 1e-6

@@ -20,7 +20,7 @@ class RankedReactions:
     Attributes:
         images: Key and rank of each image, sorted; a row for each reaction.
         activations: Its activation values.
-        participants: Names, in order.
+        participants: Names, in order; each has a pair.
         owners: Position of each reaction's participant in `participants`.
         pairs: Rows of the better and the worse image of each decided pair.
     """
@@ -49,7 +49,8 @@ def ranked_reactions(images: pl.DataFrame, activations: pl.DataFrame) -> RankedR
         activations: What `fergi.pipeline.activation_table` gives.
 
     Returns:
-        Usable reactions to ranked images, in the order of participant, session and image.
+        Usable reactions to ranked images, in the order of participant, session and image;
+        those of participants without any pair are left out.
 
     Raises:
         TrainingError: If no pair has both a ranking and two usable faces.
@@ -60,11 +61,9 @@ def ranked_reactions(images: pl.DataFrame, activations: pl.DataFrame) -> RankedR
         .drop_nulls()
         .join(usable.select(*IMAGE_KEY, *UNIT_NAMES), on=IMAGE_KEY)
         .sort(IMAGE_KEY)
-        .with_row_index("row")
     )
-    pairs = image_pairs(rows.select(*IMAGE_KEY, "row", "rank")).filter(
-        pl.col("rank_0") != pl.col("rank_1")
-    )
+    rows = rows.join(_decided_pairs(rows), on="participant", how="semi", maintain_order="left")
+    pairs = _decided_pairs(rows)
     if pairs.is_empty():
         raise TrainingError(
             f"of {len(images)} images, {images['rank'].count()} are ranked and "
@@ -85,3 +84,9 @@ def ranked_reactions(images: pl.DataFrame, activations: pl.DataFrame) -> RankedR
         .to_numpy()
         .astype(np.int64),
     )
+
+
+def _decided_pairs(rows: pl.DataFrame) -> pl.DataFrame:
+    """Pair reactions to images of different rank; `row_0` and `row_1` are their rows."""
+    numbered = rows.select(*IMAGE_KEY, "rank").with_row_index("row")
+    return image_pairs(numbered).filter(pl.col("rank_0") != pl.col("rank_1"))

@@ -8,8 +8,10 @@ from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
 from fergi.evaluation.calibration import (
     accuracy_by_share,
     brier_score,
+    correctness,
     expected_calibration_error,
     negative_log_likelihood,
+    pairs_kept,
     pairwise_accuracy,
     reliability,
 )
@@ -108,3 +110,15 @@ def test_accuracy_on_the_surest_is_counted_by_hand() -> None:
 def test_all_pairs_kept_have_the_accuracy_of_all() -> None:
     p_0, truth = _judged(4)
     assert accuracy_by_share(p_0, truth, np.array([1.0]))[0] == pairwise_accuracy(p_0, truth)
+
+
+@pytest.mark.parametrize("count", [100, 200, 3734])
+def test_no_share_of_pairs_keeps_one_too_many(count: int) -> None:
+    percents = np.arange(1, 101)
+    by_whole_numbers = [-(-percent * count // 100) for percent in percents.tolist()]
+    assert pairs_kept(percents / 100, count).tolist() == by_whole_numbers
+
+
+def test_a_pair_of_which_nothing_is_known_is_neither_right_nor_wrong() -> None:
+    found = correctness(np.array([np.nan, np.nan, 0.7]), np.array([True, False, True]))
+    np.testing.assert_array_equal(found, [np.nan, np.nan, 1])

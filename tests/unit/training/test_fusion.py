@@ -97,7 +97,7 @@ def test_pairs_that_lack_a_source_teach_the_sets_without_it() -> None:
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [(np.nan, "no ranked pair has imagereward of both"), (0.0, "imagereward never differs")],
+    [(np.nan, "no ranked pair has imagereward for both"), (0.0, "imagereward never differs")],
 )
 def test_a_source_that_says_nothing_is_refused(value: float, message: str) -> None:
     pairs = _simulated_pairs(100)
