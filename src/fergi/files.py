@@ -15,7 +15,7 @@ from fergi.errors import OutputError, UsageError
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, outdated: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a file that takes its name only when everything in it is on disk.
 
     What is written goes to a temporary file beside `path`; leaving the block
@@ -24,6 +24,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
     Args:
         path: The file to write; its folder is made if need be.
+        outdated: A file that tells of the earlier one; removed just before the rename, so
+            that it never stands beside the new one.
 
     Yields:
         The open binary file.
@@ -41,6 +43,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
                 file.flush()
                 os.fsync(file.fileno())
                 Path(file.name).chmod(0o666 & ~_umask())
+                if outdated is not None:
+                    outdated.unlink(missing_ok=True)
                 Path(file.name).replace(path)
             finally:
                 Path(file.name).unlink(missing_ok=True)
@@ -146,12 +150,13 @@ def require_table_ending(path: Path) -> None:
         )
 
 
-def write_table(table: pl.DataFrame, path: str | Path) -> None:
+def write_table(table: pl.DataFrame, path: str | Path, *, outdated: Path | None = None) -> None:
     """Write a table, whole or not at all, in the format that its ending names.
 
     Args:
         table: Any table.
         path: A file ending in .parquet, .csv or .jsonl.
+        outdated: A file that tells of the earlier table of that name; removed with it.
 
     Raises:
         UsageError: If the ending is another one.
@@ -159,7 +164,7 @@ def write_table(table: pl.DataFrame, path: str | Path) -> None:
     """
     path = Path(path)
     require_table_ending(path)
-    with replacing(path) as file:
+    with replacing(path, outdated=outdated) as file:
         _WRITERS[path.suffix](table, file)
 
 

@@ -18,7 +18,7 @@ from fergi.errors import ScoresError
 from fergi.extraction.missing import extract_missing, joined_problems
 from fergi.files import write_table
 from fergi.progress import Progress, unreported
-from fergi.provenance import fergi_version, fingerprint, write_provenance
+from fergi.provenance import fergi_version, fingerprint, provenance_path, write_provenance
 from fergi.records.action_units import UNIT_NAMES
 from fergi.records.clip import Clip, ClipKind, Problem
 from fergi.records.preference import ANNOTATION_SCHEMA
@@ -192,13 +192,16 @@ def annotate_study(
 def write_annotations(run: AnnotationRun, path: str | Path, summary: Mapping[str, object]) -> None:
     """Write annotations, and a JSON beside them that says how they came about.
 
+    Whatever stops this in between leaves annotations without a JSON, never beside another's.
+
     Raises:
         UsageError: If the ending names no format.
         OutputError: If a file cannot be written.
     """
-    write_table(run.annotations, path)
+    path = Path(path)
+    write_table(run.annotations, path, outdated=provenance_path(path))
     write_provenance(
-        Path(path),
+        path,
         settings=run.settings.as_json(),
         models=run.models,
         input_fingerprint=run.input_fingerprint,

@@ -8,7 +8,13 @@ from polars.testing import assert_frame_equal
 
 from fergi.datasets.fergi_study import read_study
 from fergi.errors import ScoresError, StudyError, UsageError, WeightsError
-from fergi.pipeline import activation_table, annotate, annotate_study, unstable_participants
+from fergi.pipeline import (
+    activation_table,
+    annotate,
+    annotate_study,
+    unstable_participants,
+    write_annotations,
+)
 from fergi.records.action_units import UNIT_NAMES
 from fergi.records.preference import ANNOTATION_SCHEMA
 from fergi.settings import AnnotationSettings
@@ -299,3 +305,30 @@ def test_a_score_may_bear_any_name(invented_study: Path, tmp_path: Path, name: s
         write_model(file, {"fau-net": weights}, {"sources": f"face,{scorer}"})
         margins.append(annotate(invented_study, fusion=file)["margin"].to_list())
     assert margins[1] == margins[0]
+
+
+def test_annotations_never_stand_beside_the_record_of_others(
+    pristine_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, record = tmp_path / "a.csv", tmp_path / "a.csv.json"
+    run = annotate_study(pristine_study, AnnotationSettings())
+    write_annotations(run, path, {})
+    first = path.read_bytes(), record.read_bytes()
+    other = annotate_study(pristine_study, AnnotationSettings(scores="none"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", _raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            write_annotations(other, path, {})
+    assert (path.read_bytes(), record.read_bytes()) == first
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fergi.pipeline.write_provenance", _raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            write_annotations(other, path, {})
+    assert path.read_bytes() != first[0]
+    assert not record.exists()
+
+
+def _raise_interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt

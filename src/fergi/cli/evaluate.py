@@ -20,7 +20,7 @@ from fergi.cli.train import (
 )
 from fergi.evaluation.measures import nested_tables
 from fergi.files import require_no_file_at, write_table
-from fergi.provenance import fingerprint, write_provenance
+from fergi.provenance import fingerprint, provenance_path, write_provenance
 from fergi.scorers.table import known_scores
 
 
@@ -67,11 +67,12 @@ def evaluate(
     unknown = unknown_pairs(evidence)
     left_out = {"left_out": f"{unknown:,} pairs of which nothing is known"} if unknown else {}
     tables = nested_tables(predictions)
-    write_table(predictions, out / "predictions.parquet")
+    written = out / "predictions.parquet"
+    write_table(predictions, written, outdated=provenance_path(written))
     for name, table in tables.items():
         write_table(table, out / f"{name}.csv")
     write_provenance(
-        out / "predictions.parquet",
+        written,
         settings=score_settings(scores, scores_table),
         models={},
         input_fingerprint=fingerprint(source.images, activations, evidence.scores),
