@@ -174,6 +174,8 @@ def annotate_study(
     clips = _needed_clips(study, settings)
     activations, problems = activation_table(clips, settings.criteria, progress)
     problems += _unknown_units(activations, settings.valence)
+    if settings.exclude_unstable:
+        problems += _unknown_stability(activations)
     origins = origin_counts(clip for clip in clips if clip.kind is ClipKind.REACTION)
     problems += mixed_origins(origins)
     faces = _face_evidence(study.images, activations, models, settings)
@@ -287,6 +289,21 @@ def _unknown_units(activations: pl.DataFrame, valence: Valence) -> Iterator[Prob
             f"{valence.value} needs; estimate them with fergi extract, or use "
             f"--valence {Valence.AU4_AU12.value}",
         )
+
+
+def _unknown_stability(activations: pl.DataFrame) -> Iterator[Problem]:
+    """Report participants whom the exclusion rule keeps for lack of a baseline clip."""
+    usable = activations.drop_nulls()
+    is_baseline = pl.col("kind") == ClipKind.BASELINE.value
+    filmed = set(usable.filter(is_baseline)["participant"])
+    for participant in usable.filter(~is_baseline)["participant"].unique().sort():
+        if participant not in filmed:
+            yield Problem(
+                participant,
+                "no baseline clip shows a usable face with every unit, so nobody knows whether the "
+                "brow is unstable; the faces were kept: film baselines, or leave the participant "
+                "out yourself",
+            )
 
 
 def _face_evidence(

@@ -332,3 +332,17 @@ def test_annotations_never_stand_beside_the_record_of_others(
 
 def _raise_interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_who_cannot_be_excluded_for_lack_of_a_baseline_is_named(invented_study: Path) -> None:
+    for clip in (invented_study / "p02").rglob("baseline*_features.csv"):
+        clip.write_bytes(b"")
+    settings = AnnotationSettings(exclude_unstable=True)
+    reasons = [
+        problem.reason
+        for problem in annotate_study(invented_study, settings).problems
+        if problem.place == "p02"
+    ]
+    assert len(reasons) == 1
+    assert reasons[0].startswith("no baseline clip shows a usable face")
+    assert not annotate_study(invented_study, AnnotationSettings()).problems
