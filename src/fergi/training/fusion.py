@@ -300,11 +300,17 @@ def _judge_fit(
     is_fit = np.abs(slopes).max() < _MOST_SLOPE
     # Nothing decides every pair unless it makes some pair all but certain.
     if (not is_fit or log_odds.max() > _ALL_BUT_CERTAIN) and _decides_every_pair(advantages):
+        alone = [
+            name
+            for name, own in zip(names, advantages.T, strict=True)
+            if _decides_every_pair(own[:, None])
+        ]
         tell(
             TrainingError(
-                f"{' with '.join(names)} decides each of {len(advantages)} ranked pairs that it "
-                "tells apart, so no weight is large enough; if it was made from the rankings, "
-                "leave it out with --scores, and if not, give more rankings"
+                f"{' with '.join(alone[:1] or names)} decides each of {len(advantages)} ranked "
+                "pairs that it tells apart, so no weight is large enough; if it was made from the "
+                "rankings, leave it out with --scores, and if not, name fewer scores or give more "
+                "rankings"
             )
         )
     elif not is_fit:

@@ -128,8 +128,12 @@ def test_a_source_that_decides_every_pair_is_refused_without_a_warning(spared: i
     told = RankedPairs(("face", "leak"), differences, pairs.is_first_preferred, pairs.participants)
     with pytest.raises(TrainingError, match="leak decides each of 50 ranked pairs"):
         fitted_fusion(told, face_is_calibrated=False, sets=[(0,), (1,)])
-    with pytest.raises(TrainingError, match="face with leak decides"):
+    with pytest.raises(TrainingError, match=r"^leak decides"):
         fitted_fusion(told, face_is_calibrated=False, sets=[(0, 1)])
+    halves = np.column_stack([differences[:, 0], differences[:, 1] - differences[:, 0]])
+    apart = RankedPairs(told.sources, halves, told.is_first_preferred, told.participants)
+    with pytest.raises(TrainingError, match=r"^face with leak decides"):
+        fitted_fusion(apart, face_is_calibrated=False, sets=[(0, 1)])
 
 
 def test_a_source_that_is_wrong_once_has_finite_weights() -> None:
